@@ -1,0 +1,55 @@
+"""Every exception that a user can meet.
+
+Each is a `NasearchError`; the command line prints its text as one line and ends with exit code 1.
+A text names the place, the value found there, and what is accepted.
+"""
+
+from __future__ import annotations
+
+
+class NasearchError(Exception):
+    """Base of all errors that a user's input, files, devices or servers can cause."""
+
+
+class SpaceError(NasearchError):
+    """A search space, architecture or decision that the space language does not allow."""
+
+
+class BuildError(NasearchError):
+    """An architecture that cannot become a network for the given input."""
+
+
+class DataError(NasearchError):
+    """Images or labels that are missing, unreadable, inconsistent or too few."""
+
+
+class SelectionError(NasearchError):
+    """An objective, limit, or set of losses that cannot be compared."""
+
+
+class DeviceError(NasearchError):
+    """A device that does not exist or cannot be used."""
+
+
+class TrainingError(NasearchError):
+    """A training that diverged or cannot start."""
+
+
+class MeasurementError(NasearchError):
+    """A measurement that failed or gave a number that is not finite."""
+
+
+class ExportError(NasearchError):
+    """A network that could not be written, or whose written form differs from the original."""
+
+
+class StoreError(NasearchError):
+    """A database that cannot be reached, read, written or owned."""
+
+
+class StudyError(NasearchError):
+    """A study that does not exist, is another one, or cannot go on."""
+
+
+class SettingsError(NasearchError):
+    """A study file or option with a key or value that does not exist."""
