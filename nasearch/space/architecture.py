@@ -1,0 +1,217 @@
+"""An architecture: one point of a search space, as a frozen value with one text and one key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from nasearch.errors import SpaceError
+from nasearch.space.kinds import ATTENTIONS, HEADS, STRIDES, Scalar, Value, spec_of
+
+KEY_RULE = "1"
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block of a network, decided in full.
+
+    Attributes:
+        name: where it stands, such as `stem`, `stage1.block2`, `stack3.cell5`.
+        kind: a name in `KINDS`.
+        channels: width of its output.
+        stride: of its output's height and width against its input's.
+        attention: one of `ATTENTIONS`.
+        options: every option of the kind as sorted (name, value) pairs.
+    """
+
+    name: str
+    kind: str
+    channels: int
+    stride: int = 1
+    attention: str = "none"
+    options: tuple[tuple[str, Value], ...] = ()
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The options as keyword arguments of the kind's class."""
+        return dict(self.options)
+
+    @property
+    def label(self) -> str:
+        """Kind and what distinguishes it, in few characters, such as `mbconv k5 e4 se`."""
+        return _label(self.kind, self.options, spec_of(self.kind).options, self.attention)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The classifier at the end; options as in `Block`."""
+
+    kind: str = "linear"
+    options: tuple[tuple[str, Value], ...] = ()
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The options as keyword arguments of the kind's class."""
+        return dict(self.options)
+
+    @property
+    def label(self) -> str:
+        """Kind and what distinguishes it."""
+        return _label(self.kind, self.options, HEADS[self.kind].options, "none")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network as data: its blocks in order (the stem first), its head, and the decisions behind it.
+
+    Two architectures are equal when blocks, head and decisions are; they are the same network when
+    their keys are.
+    """
+
+    blocks: tuple[Block, ...]
+    head: Head
+    decisions: tuple[tuple[str, Scalar], ...] = ()
+
+    @cached_property
+    def key(self) -> str:
+        """`1:` and 32 hexadecimal digits: equal for architectures that are one and the same network.
+
+        Rule 1 hashes the network without names, without options at their default, without blocks
+        that are the identity, and with cells in canonical form. It folds only what leaves function,
+        parameters and MACs equal; a default or a rule that changes would need a new rule number.
+        """
+        folded: list[Any] = []
+        width = -1  # nothing equals it, so the stem is never taken for the identity
+        for block in self.blocks:
+            spec = spec_of(block.kind)
+            if width < 0 or not spec.identity(block, width):
+                folded.append(_folded_block(block))
+            width = block.channels
+        head = _changed(self.head.kwargs, HEADS[self.head.kind].options)
+        text = _canonical({"blocks": folded, "head": [self.head.kind, head]})
+        return f"{KEY_RULE}:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+    def to_json(self) -> str:
+        """The one canonical text; `Architecture.from_json` gives back an equal value."""
+        return _canonical(
+            {
+                "blocks": [
+                    {
+                        "name": block.name,
+                        "kind": block.kind,
+                        "channels": block.channels,
+                        "stride": block.stride,
+                        "attention": block.attention,
+                        "options": block.kwargs,
+                    }
+                    for block in self.blocks
+                ],
+                "head": {"kind": self.head.kind, "options": self.head.kwargs},
+                "decisions": [list(pair) for pair in self.decisions],
+            }
+        )
+
+    @staticmethod
+    def from_json(text: str) -> Architecture:
+        """Read the text that `to_json` gives.
+
+        Raises:
+            SpaceError: if the text is no architecture, or names a kind, option or value that does
+                not exist.
+        """
+        try:
+            data = json.loads(text)
+            blocks = tuple(_read_block(entry, i) for i, entry in enumerate(data["blocks"]))
+            head_kind = data["head"]["kind"]
+            if head_kind not in HEADS:
+                raise SpaceError(f"head.kind is {head_kind!r}; expected one of {', '.join(sorted(HEADS))}")
+            head = Head(head_kind, HEADS[head_kind].complete(_tuples(data["head"]["options"])))
+            decisions = tuple((str(name), value) for name, value in data.get("decisions", []))
+        except (ValueError, TypeError, KeyError, AttributeError) as problem:
+            raise SpaceError(
+                f"no architecture: {text[:80]!r} ({type(problem).__name__}: {problem}); "
+                "expected the text that Architecture.to_json() gives"
+            ) from problem
+        if not blocks:
+            raise SpaceError("an architecture without blocks; expected at least a stem")
+        return Architecture(blocks, head, decisions)
+
+    @property
+    def label(self) -> str:
+        """The blocks behind the stem in one line, runs of equal ones counted."""
+        parts: list[tuple[str, int]] = []
+        for block in self.blocks[1:]:
+            text = f"{block.label} {block.channels}" + (f"/{block.stride}" if block.stride > 1 else "")
+            if parts and parts[-1][0] == text:
+                parts[-1] = (text, parts[-1][1] + 1)
+            else:
+                parts.append((text, 1))
+        return " · ".join(text if count == 1 else f"{count}x {text}" for text, count in parts)
+
+
+def _folded_block(block: Block) -> list[Any]:
+    """The block as the key sees it: defaults left out, sums in canonical order."""
+    spec = spec_of(block.kind)
+    extras: dict[str, Any] = {}
+    if block.stride != 1:
+        extras["stride"] = block.stride
+    if block.attention != "none":
+        extras["attention"] = block.attention
+    options = spec.canonical(_changed(block.kwargs, spec.options) if not spec.written_as else block.kwargs)
+    return [block.kind, block.channels, extras, dict(options)]
+
+
+def _changed(given: Mapping[str, Value], options: Mapping[str, Any]) -> dict[str, Value]:
+    return {name: value for name, value in given.items() if value != options[name].default}
+
+
+def _read_block(entry: Mapping[str, Any], index: int) -> Block:
+    place = f"blocks[{index}]"
+    spec = spec_of(entry["kind"])
+    if entry["stride"] not in STRIDES:
+        raise SpaceError(f"{place}.stride is {entry['stride']!r}; expected one of {STRIDES}")
+    if entry["attention"] not in ATTENTIONS:
+        raise SpaceError(
+            f"{place}.attention is {entry['attention']!r}; expected one of {', '.join(ATTENTIONS)}"
+        )
+    channels = entry["channels"]
+    if not isinstance(channels, int) or channels < 1:
+        raise SpaceError(f"{place}.channels is {channels!r}; expected a whole number of at least 1")
+    return Block(
+        str(entry["name"]),
+        spec.kind,
+        channels,
+        entry["stride"],
+        entry["attention"],
+        spec.complete(_tuples(entry["options"])),
+    )
+
+
+def _tuples(data: Any) -> Any:
+    """JSON's lists as tuples, so that values hash; mappings keep their shape."""
+    if isinstance(data, dict):
+        return {name: _tuples(value) for name, value in data.items()}
+    return tuple(_tuples(item) for item in data) if isinstance(data, list) else data
+
+
+def _canonical(data: Any) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+_SHORT = {"kernel": "k", "expand": "e", "se": "se", "dilation": "d", "groups": "g", "reduction": "r"}
+
+
+def _label(kind: str, options: Any, known: Mapping[str, Any], attention: str) -> str:
+    given = dict(options)
+    if kind == "cell":
+        return "cell " + " ".join(op for _, op in given["edges"])
+    words = [kind]
+    for name, value in sorted(given.items(), key=lambda pair: (pair[0] != "kernel", pair[0])):
+        if name in ("kernel", "expand") or value != known[name].default:
+            short = _SHORT.get(name)
+            words.append(f"{short}{value:g}" if short and not isinstance(value, str) else f"{value}")
+    return " ".join(words) + (f" +{attention}" if attention != "none" else "")
