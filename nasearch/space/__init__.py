@@ -12,6 +12,7 @@ from nasearch.space.kinds import (
     Option,
     register_spec,
 )
+from nasearch.space.space import SearchSpace, builtin_folder, builtin_names
 
 __all__ = [
     "ACTIVATIONS",
@@ -25,5 +26,8 @@ __all__ = [
     "Head",
     "HeadSpec",
     "Option",
+    "SearchSpace",
+    "builtin_folder",
+    "builtin_names",
     "register_spec",
 ]

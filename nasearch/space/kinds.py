@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nasearch.errors import SpaceError
 from nasearch.space.cells import CELL_OPS, canonical_cell, is_identity_cell
@@ -62,6 +62,10 @@ class Option:
             return False
         assert self.low is not None and self.high is not None
         return self.low <= value <= self.high and not (self.odd and value % 2 == 0)
+
+    def exact(self, value: Any) -> Any:
+        """The value in the option's own type: 0 and 0.0 are one dropout, with one key."""
+        return float(value) if not self.whole and self.among is None and not self.nested else value
 
 
 def _plain(number: float | None) -> str:
@@ -145,7 +149,9 @@ def _complete(
             raise SpaceError(f"{kind}.{name}: no such option; {kind} takes {accepted}")
         if not options[name].allows(value):
             raise SpaceError(f"{kind}.{name} is {value!r}; expected {options[name].accepts}")
-    return tuple((name, given.get(name, options[name].default)) for name in sorted(options))
+    return tuple(
+        (name, option.exact(given.get(name, option.default))) for name, option in sorted(options.items())
+    )
 
 
 KINDS: dict[str, BlockSpec] = {}
