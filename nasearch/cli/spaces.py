@@ -1,0 +1,124 @@
+"""`nasearch spaces`: what can be searched. Needs neither torch nor a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nasearch.cli.common import console, echo_json, json_option
+
+if TYPE_CHECKING:
+    from nasearch.space import SearchSpace
+
+# Sizes with more digits than this are shown rounded in tables; `count` and --json always give all digits.
+EXACT_DIGITS = 12
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """List, show, check and count search spaces.
+
+    Without a command, the list of built-in spaces.
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_command, as_json=False)
+
+
+@command.command("list")
+@json_option
+def list_command(as_json: bool) -> None:
+    """List the built-in search spaces."""
+    from nasearch.space.space import SearchSpace, builtin_names
+
+    spaces = [(name, SearchSpace.load(name)) for name in builtin_names()]
+    if as_json:
+        echo_json([_summary(name, space) for name, space in spaces])
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("space", "choices", "architectures", "limits", "about"):
+        table.add_column(title, justify="right" if title in ("choices", "architectures") else "left")
+    for name, space in spaces:
+        table.add_row(
+            name, str(len(space.choices)), _short_size(space.size), ", ".join(space.limits) or "-", space.about
+        )
+    console().print(table)
+
+
+@command.command("show")
+@click.argument("space")
+@json_option
+def show_command(space: str, as_json: bool) -> None:
+    """Show the choices of a space.
+
+    SPACE is a built-in name or the path of a YAML file.
+    """
+    from nasearch.space.space import SearchSpace
+
+    loaded = SearchSpace.load(space)
+    if as_json:
+        choices = [{"name": choice.name, "values": list(choice.values)} for choice in loaded.choices]
+        echo_json({**_summary(loaded.name, loaded), "choices": choices})
+        return
+    from rich.table import Table
+
+    out = console()
+    out.print(f"[bold]{loaded.name}[/bold]  {loaded.about}")
+    out.print(f"{loaded.size:,} architectures, {len(loaded.choices)} choices")
+    for limit in loaded.limits:
+        out.print(f"limit: {limit}")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("choice")
+    table.add_column("values")
+    for choice in loaded.choices:
+        table.add_row(choice.name, ", ".join(str(value) for value in choice.values))
+    out.print(table)
+
+
+@command.command("check")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+def check_command(files: tuple[Path, ...]) -> None:
+    """Check space files; every mistake is named with file, line and place."""
+    from nasearch.errors import SpaceError
+    from nasearch.space import SearchSpace
+
+    problems: list[str] = []
+    for file in files:
+        try:
+            space = SearchSpace.load(file)
+        except SpaceError as error:
+            problems.append(str(error))
+        else:
+            click.echo(f"{file}: ok, {space.size:,} architectures")
+    if problems:
+        raise SpaceError("\n".join(problems))
+
+
+@command.command("count")
+@click.argument("space")
+def count_command(space: str) -> None:
+    """Print the exact number of architectures of a space.
+
+    SPACE is a built-in name or the path of a YAML file.
+    """
+    from nasearch.space import SearchSpace
+
+    click.echo(SearchSpace.load(space).size)
+
+
+def _summary(name: str, space: SearchSpace) -> dict[str, object]:
+    return {
+        "name": name,
+        "about": space.about,
+        "size": space.size,
+        "choices": len(space.choices),
+        "limits": list(space.limits),
+    }
+
+
+def _short_size(size: int) -> str:
+    return f"{size:,}" if len(str(size)) <= EXACT_DIGITS else f"{size:.2e}"
