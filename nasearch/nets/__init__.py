@@ -1,0 +1,9 @@
+"""Blocks, the table from kind to class, and the builder of networks."""
+
+from __future__ import annotations
+
+from nasearch.nets.blocks import BLOCKS, HEADS
+from nasearch.nets.build import Network, Normalized, build
+from nasearch.nets.registry import register_block
+
+__all__ = ["BLOCKS", "HEADS", "Network", "Normalized", "build", "register_block"]

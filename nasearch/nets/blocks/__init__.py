@@ -1,0 +1,33 @@
+"""The table from kind to class; `nasearch.space.KINDS` is its torch-free half, with the same keys."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from nasearch.nets.blocks.attention import CBAMBlock, SEBlock
+from nasearch.nets.blocks.cell import AvgPoolResidual, Cell
+from nasearch.nets.blocks.conv import Conv, DepthwiseSeparable
+from nasearch.nets.blocks.head import LinearHead
+from nasearch.nets.blocks.inception import Inception
+from nasearch.nets.blocks.mbconv import MBConv
+from nasearch.nets.blocks.pooling import AvgPool, MaxPool, Skip
+from nasearch.nets.blocks.residual import Residual
+
+BLOCKS: dict[str, type[nn.Module]] = {
+    "conv": Conv,
+    "depthwise": DepthwiseSeparable,
+    "residual": Residual,
+    "mbconv": MBConv,
+    "inception": Inception,
+    "se": SEBlock,
+    "cbam": CBAMBlock,
+    "max_pool": MaxPool,
+    "avg_pool": AvgPool,
+    "skip": Skip,
+    "cell": Cell,
+    "avgpool_residual": AvgPoolResidual,
+}
+
+HEADS: dict[str, type[nn.Module]] = {"linear": LinearHead}
+
+__all__ = ["BLOCKS", "HEADS"]

@@ -1,0 +1,144 @@
+"""From an architecture to the network it describes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nasearch.errors import BuildError
+from nasearch.nets.blocks import BLOCKS, HEADS
+from nasearch.space.architecture import Architecture, Block, Head
+
+
+class Network(nn.Module):
+    """The network that an architecture describes: its blocks in order, then its head.
+
+    Fresh weights come from torch's global generator alone.
+
+    Attributes:
+        architecture: what it was built from; `blocks[i]` is built from `architecture.blocks[i]`.
+
+    Raises:
+        BuildError: if a block or the head cannot be built as described.
+    """
+
+    def __init__(self, architecture: Architecture, num_classes: int, in_channels: int = 3) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.num_classes = num_classes
+        self.in_channels = in_channels
+        widths = [in_channels, *(block.channels for block in architecture.blocks)]
+        self.blocks = nn.Sequential(
+            *(make_block(block, width) for block, width in zip(architecture.blocks, widths, strict=False))
+        )
+        self.head = make_head(architecture.head, widths[-1], num_classes)
+        self.apply(initialize)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> (N, num_classes), scores before the softmax."""
+        scores: Tensor = self.head(self.blocks(x))
+        return scores
+
+
+class Normalized(nn.Module):
+    """A network together with the normalisation of its images.
+
+    Args:
+        network: takes normalised images.
+        mean: of each channel, for pixels in [0, 1].
+        std: likewise.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) float in [0, 1] -> what `network` gives for (images - mean) / std."""
+        scores: Tensor = self.network((images - self.mean) / self.std)
+        return scores
+
+
+def build(architecture: Architecture, num_classes: int, in_channels: int = 3) -> Network:
+    """Build the network of an architecture, with fresh weights from torch's global generator.
+
+    Args:
+        architecture: a point of a search space, or one written by hand.
+        num_classes: width of the output, at least 1.
+        in_channels: channels of the images, at least 1.
+
+    Raises:
+        BuildError: naming the block, the value, and what is accepted.
+    """
+    require_count("num_classes", num_classes)
+    require_count("in_channels", in_channels)
+    if not architecture.blocks:
+        raise BuildError("the architecture has no blocks; expected at least a stem")
+    return Network(architecture, num_classes, in_channels)
+
+
+def require_count(place: str, value: object) -> None:
+    """Refuse what is no whole number of at least 1.
+
+    Raises:
+        BuildError: naming the place and the value.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise BuildError(f"{place} is {value!r}; expected a whole number of at least 1")
+
+
+def make_block(block: Block, in_channels: int) -> nn.Module:
+    """One block of a network, without the network's initialisation.
+
+    Raises:
+        BuildError: naming the block, the value, and what is accepted.
+    """
+    if block.kind not in BLOCKS:
+        raise BuildError(f"{block.name}.kind is {block.kind!r}; expected one of {', '.join(sorted(BLOCKS))}")
+    require_count(f"{block.name}.channels", block.channels)
+    require_count(f"{block.name}.stride", block.stride)
+    arguments = block.kwargs
+    if block.attention != "none":  # kinds that cannot carry one do not take the argument
+        arguments["attention"] = block.attention
+    try:
+        return BLOCKS[block.kind](in_channels, block.channels, block.stride, **arguments)
+    except (TypeError, ValueError) as problem:
+        raise BuildError(f"{block.name} ({block.kind}): {problem}") from problem
+
+
+def make_head(head: Head, channels: int, num_classes: int) -> nn.Module:
+    """The head of a network, without the network's initialisation.
+
+    Raises:
+        BuildError: naming the value and what is accepted.
+    """
+    if head.kind not in HEADS:
+        raise BuildError(f"head.kind is {head.kind!r}; expected one of {', '.join(sorted(HEADS))}")
+    try:
+        return HEADS[head.kind](channels, num_classes, **head.kwargs)
+    except (TypeError, ValueError) as problem:
+        raise BuildError(f"head ({head.kind}): {problem}") from problem
+
+
+def initialize(module: nn.Module) -> None:
+    """Fresh weights for one layer, as torchvision's MobileNetV2 has them; to be given to `Module.apply`.
+
+    Source: He et al. 2015, "Delving Deep into Rectifiers" (fan out), for convolutions.
+    """
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.ones_(module.weight)
+        nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, 0.0, 0.01)
+        nn.init.zeros_(module.bias)
