@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from nasearch.cli import main as module
+from nasearch.cli.common import parse_target
+from nasearch.cli.main import COMMANDS, Commands, main
+from nasearch.errors import StudyError
+
+
+def every_command() -> list[tuple[str, click.Command]]:
+    context = click.Context(main)
+    found: list[tuple[str, click.Command]] = []
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
+        found.append((name, command))
+        if isinstance(command, click.Group):
+            found += [(f"{name} {inner}", command.commands[inner]) for inner in command.commands]
+    return found
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_the_command_says(name: str) -> None:
+    command = main.get_command(click.Context(main), name)
+    assert command is not None and command.help
+    assert command.help.splitlines()[0] == COMMANDS[name][1]
+
+
+@pytest.mark.parametrize(("name", "command"), every_command(), ids=[name for name, _ in every_command()])
+def test_every_command_and_option_has_help(name: str, command: click.Command) -> None:
+    result = CliRunner().invoke(main, [*name.split(), "--help"])
+    assert result.exit_code == 0
+    assert result.output.startswith(f"Usage: main {name}")
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.opts}"
+
+
+def test_version() -> None:
+    result = CliRunner().invoke(main, ["--version"], prog_name="nasearch")
+    assert result.output == "nasearch 0.1.0\n"
+
+
+def test_unknown_command_is_usage() -> None:
+    result = CliRunner().invoke(main, ["fornt"])
+    assert result.exit_code == 2
+    assert "No such command 'fornt'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (StudyError("no study 'x' here; expected y"), 1, "error: no study 'x' here; expected y\n"),
+        (StudyError("first\nsecond"), 1, "error: first\nerror: second\n"),
+        (PermissionError(13, "Permission denied", "/nowhere/out"), 1, "error: /nowhere/out: Permission denied\n"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_mistakes_are_lines_without_traceback(
+    error: BaseException, code: int, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @click.command()
+    def failing() -> None:
+        raise error
+
+    monkeypatch.setattr(Commands, "get_command", lambda self, ctx, name: failing)
+    result = CliRunner().invoke(module.main, ["failing"])
+    assert (result.exit_code, result.stdout, result.stderr) == (code, "", text)
+
+
+def test_our_own_mistakes_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def failing() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Commands, "get_command", lambda self, ctx, name: failing)
+    assert isinstance(CliRunner().invoke(module.main, ["failing"]).exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    ("words", "target"),
+    [
+        ((), (None, None)),
+        (("7",), (None, 7)),
+        (("digits",), ("digits", None)),
+        (("digits", "7"), ("digits", 7)),
+        (("digits#7",), ("digits", 7)),
+        (("#7",), (None, 7)),
+        (("a#b",), ("a#b", None)),
+    ],
+)
+def test_study_and_trial_as_words(words: tuple[str, ...], target: tuple[str | None, int | None]) -> None:
+    assert parse_target(words) == target
+
+
+@pytest.mark.parametrize("words", [("digits", "seven"), ("a", "1", "2")])
+def test_other_words_are_usage(words: tuple[str, ...]) -> None:
+    with pytest.raises(click.UsageError, match="expected"):
+        parse_target(words)
