@@ -1,0 +1,192 @@
+"""Rows of architectures, measurements and curves; every function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, Table, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from nasearch.errors import StoreError
+from nasearch.space import Architecture
+from nasearch.store.door import finite, plain, whole_seed
+from nasearch.store.records import CurveRow, DeviceRecord, MeasurementRecord, State
+from nasearch.store.tables import ARCHITECTURES, CURVE_POINTS, DEVICES, MEASUREMENTS
+
+Dialected = sqlite.Insert | postgresql.Insert
+
+
+def insert_for(connection: Connection, table: Table) -> Dialected:
+    """An insert that can say what to do about a conflict."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def start(
+    connection: Connection,
+    study_id: int,
+    number: int,
+    architecture: Architecture,
+    *,
+    seed: int,
+    fidelity: Mapping[str, Any],
+    device: Mapping[str, Any],
+    run_id: int | None,
+) -> int:
+    """Note that a proxy begins, for the first time or again."""
+    key = architecture.key
+    body = architecture.to_json()
+    columns = {
+        "number": number,
+        "run_id": run_id,
+        "state": "running",
+        "measured": {},
+        "fidelity": plain(fidelity, f"fidelity of trial {number}"),
+        "seed": whole_seed(seed),
+        "seconds": None,
+        "reason": None,
+        "started_at": datetime.now(UTC),
+        "ended_at": None,
+        "architecture_id": _row_of(connection, ARCHITECTURES, body, {"key": key, "body": body}),
+        "device_id": _device(connection, plain(device, f"device of trial {number}")),
+    }
+    mine = (MEASUREMENTS.c.study_id == study_id, MEASUREMENTS.c.key == key)
+    known = connection.execute(select(MEASUREMENTS).where(*mine).with_for_update()).first()
+    _check_number_free(connection, study_id, number, key)
+    if known is None:
+        row = connection.execute(
+            insert(MEASUREMENTS).values(study_id=study_id, key=key, attempts=1, **columns)
+        )
+        primary = row.inserted_primary_key
+        assert primary is not None
+        return int(primary[0])
+    if known.state == "complete":
+        raise StoreError(
+            f"architecture {key} is already measured (trial {known.number}); reuse its measurement"
+        )
+    # The curve belongs to one attempt; an earlier one may have gone further before it was killed.
+    connection.execute(delete(CURVE_POINTS).where(CURVE_POINTS.c.measurement_id == known.id))
+    change = update(MEASUREMENTS).where(MEASUREMENTS.c.id == known.id)
+    connection.execute(change.values(attempts=known.attempts + 1, **columns))
+    return int(known.id)
+
+
+def add_curve_point(connection: Connection, measurement_id: int, row: CurveRow) -> None:
+    """Write an epoch, over the same epoch if it is there."""
+    point = finite(asdict(row), f"epoch {row.epoch}")
+    statement = insert_for(connection, CURVE_POINTS).values(measurement_id=measurement_id, **point)
+    values = {name: value for name, value in point.items() if name != "epoch"}
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["measurement_id", "epoch"], set_=values)
+    )
+
+
+def end(
+    connection: Connection,
+    measurement_id: int,
+    state: State,
+    *,
+    values: Mapping[str, Any],
+    seconds: float,
+    reason: str | None,
+) -> None:
+    """Close a running measurement."""
+    numbers = finite(values, "measured values")
+    took = finite({"seconds": seconds}, "measured time")["seconds"]
+    change = update(MEASUREMENTS).where(
+        MEASUREMENTS.c.id == measurement_id, MEASUREMENTS.c.state == "running"
+    )
+    closed = connection.execute(
+        change.values(state=state, measured=numbers, seconds=took, reason=reason, ended_at=datetime.now(UTC))
+    )
+    if closed.rowcount:
+        return
+    found = connection.execute(
+        select(MEASUREMENTS.c.state).where(MEASUREMENTS.c.id == measurement_id)
+    ).scalar()
+    raise StoreError(f"measurement {measurement_id} is {found or 'unknown'}; expected a running one")
+
+
+def records(connection: Connection, study_id: int, key: str | None = None) -> list[MeasurementRecord]:
+    """The measurements of a study in the order of their trials, or the one of a key."""
+    query = (
+        select(MEASUREMENTS, ARCHITECTURES.c.body, DEVICES.c.description)
+        .join(ARCHITECTURES, ARCHITECTURES.c.id == MEASUREMENTS.c.architecture_id)
+        .join(DEVICES, DEVICES.c.id == MEASUREMENTS.c.device_id)
+        .where(MEASUREMENTS.c.study_id == study_id)
+        .order_by(MEASUREMENTS.c.number)
+    )
+    if key is not None:
+        query = query.where(MEASUREMENTS.c.key == key)
+    return [_record(row) for row in connection.execute(query)]
+
+
+def curves(connection: Connection, study_id: int, key: str | None = None) -> dict[str, tuple[CurveRow, ...]]:
+    """The learning curves of a study by key, epochs in order; of one key if it is given."""
+    query: Select[Any] = (
+        select(MEASUREMENTS.c.key.label("of"), CURVE_POINTS)
+        .join(CURVE_POINTS, CURVE_POINTS.c.measurement_id == MEASUREMENTS.c.id)
+        .where(MEASUREMENTS.c.study_id == study_id)
+        .order_by(MEASUREMENTS.c.number, CURVE_POINTS.c.epoch)
+    )
+    if key is not None:
+        query = query.where(MEASUREMENTS.c.key == key)
+    found: dict[str, tuple[CurveRow, ...]] = {}
+    for row in connection.execute(query):
+        point = CurveRow(**{name: row._mapping[name] for name in CurveRow.__dataclass_fields__})
+        found[row.of] = (*found.get(row.of, ()), point)
+    return found
+
+
+def count(connection: Connection, study_id: int) -> int:
+    """How many distinct keys were started: the budget used."""
+    query = select(func.count()).select_from(MEASUREMENTS).where(MEASUREMENTS.c.study_id == study_id)
+    return int(connection.execute(query).scalar_one())
+
+
+def devices(connection: Connection) -> list[DeviceRecord]:
+    """Every device that measured something."""
+    rows = connection.execute(select(DEVICES).order_by(DEVICES.c.id))
+    return [DeviceRecord(row.id, row.description, row.first_seen_at) for row in rows]
+
+
+def _record(row: Row[Any]) -> MeasurementRecord:
+    given = row._mapping
+    renamed = {
+        "architecture_json": given["body"],
+        "values": given["measured"],
+        "device": given["description"],
+    }
+    names = [name for name in MeasurementRecord.__dataclass_fields__ if name not in renamed]
+    return MeasurementRecord(**{name: given[name] for name in names}, **renamed)
+
+
+def _check_number_free(connection: Connection, study_id: int, number: int, key: str) -> None:
+    query = select(MEASUREMENTS.c.key).where(
+        MEASUREMENTS.c.study_id == study_id, MEASUREMENTS.c.number == number, MEASUREMENTS.c.key != key
+    )
+    other = connection.execute(query).scalar()
+    if other is not None:
+        raise StoreError(f"trial {number} measures architecture {other} already; expected another number")
+
+
+def _device(connection: Connection, description: dict[str, Any]) -> int:
+    text = json.dumps(description, sort_keys=True)
+    columns = {"description": description, "first_seen_at": datetime.now(UTC)}
+    return _row_of(connection, DEVICES, text, columns)
+
+
+def _row_of(connection: Connection, table: Table, text: str, columns: dict[str, Any]) -> int:
+    """The id of the row with this text, made if it is new."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    query = select(table.c.id).where(table.c.digest == digest)
+    found = connection.execute(query).scalar()
+    if found is None:
+        statement = insert_for(connection, table).values(digest=digest, **columns)
+        connection.execute(statement.on_conflict_do_nothing(index_elements=["digest"]))
+        found = connection.execute(query).scalar_one()
+    return int(found)

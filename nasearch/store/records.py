@@ -1,0 +1,137 @@
+"""What the store gives back: frozen rows without a connection behind them. Times are UTC and aware."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from nasearch.space import Architecture
+
+State = Literal["running", "complete", "failed"]
+Outcome = Literal["complete", "raced_out", "failed", "refused", "repeated", "running"]
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """A study's name and what never changes about it."""
+
+    id: int
+    name: str
+    identity: dict[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One process's time as the owner of a study.
+
+    Attributes:
+        ending: `released`, `taken over`, or None while the run lasts.
+    """
+
+    id: int
+    study_id: int
+    owner: str
+    host: str
+    pid: int
+    started_at: datetime
+    heartbeat_at: datetime
+    ended_at: datetime | None
+    ending: str | None
+
+
+@dataclass(frozen=True)
+class DeviceRecord:
+    """A device that measured something, as it was described then."""
+
+    id: int
+    description: dict[str, Any]
+    first_seen_at: datetime
+
+
+@dataclass(frozen=True)
+class CurveRow:
+    """One epoch of a proxy training.
+
+    Attributes:
+        epoch: counted from 1.
+        val_accuracy: fraction in [0, 1].
+        seconds: since the training began.
+    """
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    val_accuracy: float
+    lr: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class MeasurementRecord:
+    """The proxy's measurement of one architecture in one study.
+
+    Attributes:
+        number: of the trial that measured it last.
+        architecture_json: text of the very architecture measured; `Architecture.from_json` reads it.
+        values: by objective name; empty unless complete. Whole numbers stay whole.
+        seconds: of the last attempt; None while it runs.
+        reason: why it failed, else None.
+        attempts: 1, and 1 more for every time it was started again.
+    """
+
+    id: int
+    study_id: int
+    number: int
+    key: str
+    architecture_json: str
+    state: State
+    values: dict[str, float]
+    fidelity: dict[str, Any]
+    seed: int
+    device: dict[str, Any]
+    seconds: float | None
+    reason: str | None
+    attempts: int
+    started_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True)
+class FinishRecord:
+    """One training of a winner and its reading of the test split.
+
+    Attributes:
+        number: of the trial that won.
+        teacher: number of the trial that taught, None without a teacher.
+        test_accuracy: fraction in [0, 1].
+        val_accuracy: fraction in [0, 1].
+        seconds: teacher and winner together.
+        details: whatever else the report tells (recipe, seed, device, versions, files).
+    """
+
+    id: int
+    study_id: int
+    number: int
+    key: str
+    teacher: int | None
+    test_accuracy: float
+    val_accuracy: float
+    seconds: float
+    details: dict[str, Any]
+    finished_at: datetime
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial as reports and the command line see it: Optuna's part and ours together."""
+
+    number: int
+    outcome: Outcome
+    key: str
+    architecture: Architecture
+    values: dict[str, float] = field(default_factory=dict)
+    seconds: float | None = None
+    reason: str | None = None
+    curve: tuple[CurveRow, ...] = ()
