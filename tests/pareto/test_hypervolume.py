@@ -33,8 +33,8 @@ def test_staircase_by_hand() -> None:
 def test_no_rows_and_rows_beyond_the_reference_count_nothing() -> None:
     assert hypervolume([], [1, 1]) == 0.0
     assert hypervolume(np.empty((0, 3)), [1, 1, 1]) == 0.0
-    assert hypervolume([[2, 0.1], [0.1, 2], [1, 1]], [1, 1]) == 0.0
-    assert hypervolume([[2, 0.1], [0.5, 0.5]], [1, 1]) == 0.25
+    assert hypervolume([[2.0, 0.1], [0.1, 2.0], [1.0, 1.0]], [1, 1]) == 0.0
+    assert hypervolume([[2.0, 0.1], [0.5, 0.5]], [1, 1]) == 0.25
 
 
 def test_inputs_are_only_read() -> None:

@@ -1,0 +1,262 @@
+"""What reports are made of: plain values, filled in by whoever has a study.
+
+Accuracies are fractions in [0, 1], times are seconds unless the name says otherwise, and a number that was
+not measured is absent or None, never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+from nasearch.pareto import Limit, Objective
+
+OUTCOMES = ("complete", "raced_out", "failed", "refused", "repeated", "running")
+
+
+@dataclass(frozen=True)
+class FrontRow:
+    """One trial, as tables and pictures see it; on the front or not.
+
+    Attributes:
+        number: of the trial in its study.
+        label: the network in a few words, such as "3 stages, mbconv k5 e4, 24-40-64".
+        values: metric name -> value, for what was measured; objectives and other costs alike.
+        outcome: one of `OUTCOMES`.
+        reason: why it was refused, failed or stopped; empty otherwise.
+        is_front: not dominated by another complete trial.
+        is_knee: chosen from the front by default.
+        is_winner: the one that was trained in full; the knee unless another was picked.
+        latency_iqr_ms: interquartile range of the latency, beside `values["latency_ms"]`.
+        seconds: time the proxy took.
+    """
+
+    number: int
+    label: str
+    values: Mapping[str, float]
+    outcome: str = "complete"
+    reason: str = ""
+    is_front: bool = False
+    is_knee: bool = False
+    is_winner: bool = False
+    latency_iqr_ms: float | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A known network drawn beside the front: its name and its metrics, measured the same way."""
+
+    name: str
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class FrontPicture:
+    """Everything that a picture of a front shows; the same for a file, a page and a terminal.
+
+    Attributes:
+        study: name of the study.
+        data: name of the data set.
+        objectives: in the study's order; accuracy is drawn upwards, costs to the right.
+        rows: all trials, in any order. Those without a value for each objective are only counted.
+        fidelity: what the proxy spent, such as "2 epochs x 4,096 images at 28x28".
+        limits: the study's; the region that breaks one is shaded.
+        references: known networks to draw beside the front.
+    """
+
+    study: str
+    data: str
+    objectives: tuple[Objective, ...]
+    rows: tuple[FrontRow, ...]
+    fidelity: str = ""
+    limits: tuple[Limit, ...] = ()
+    references: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """One line of the table of studies.
+
+    Attributes:
+        name: of the study.
+        space: name of its search space.
+        data: name of its data set.
+        objectives: names, in order.
+        budget_used: distinct architectures whose proxy was started.
+        created_at: ISO 8601, UTC.
+        best_accuracy: of its complete trials, if any.
+    """
+
+    name: str
+    space: str
+    data: str
+    objectives: tuple[str, ...]
+    budget_used: int
+    created_at: str
+    best_accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """The data as the study saw it.
+
+    Attributes:
+        name: what was given as `--data`.
+        about: one line on origin and licence.
+        classes: number of classes.
+        input_shape: (channels, height, width).
+        train: images the proxies and the winner learn from.
+        val: images that accuracies in the search are measured on; split off the training part, stratified.
+        test: images read once, by the winner.
+        split_seed: seed of the split.
+        fingerprint: SHA-256 of pixels, labels and split.
+    """
+
+    name: str
+    about: str
+    classes: int
+    input_shape: tuple[int, int, int]
+    train: int
+    val: int
+    test: int
+    split_seed: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class LatencyFacts:
+    """A latency with its doubt: milliseconds for one batch, how often it was timed, where and in what."""
+
+    median_ms: float
+    p95_ms: float
+    iqr_ms: float
+    repeats: int
+    batch: int
+    runtime: str
+    device: str
+
+
+@dataclass(frozen=True)
+class TrainedFacts:
+    """One full training: of the winner or of its teacher.
+
+    Attributes:
+        number: of the trial whose architecture was trained.
+        label: the network in a few words.
+        proxy_accuracy: on the validation split, from the search.
+        val_accuracy: on the validation split, after this training.
+        epochs: trained.
+        recipe: what `Recipe.to_dict` gives; printed as it is.
+        seconds: time the training took.
+        seed: of initialisation and batches.
+    """
+
+    number: int
+    label: str
+    proxy_accuracy: float
+    val_accuracy: float
+    epochs: int
+    recipe: Mapping[str, object]
+    seconds: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """A file of the winner, and how far its outputs were from the original's in a fresh process.
+
+    Attributes:
+        path: relative to the folder of the report.
+        format: "module", "pt2", "onnx" ...
+        size: in bytes.
+        max_difference: largest absolute difference of an output; None for files that compute nothing.
+    """
+
+    path: PurePath
+    format: str
+    size: int
+    max_difference: float | None = None
+
+
+@dataclass(frozen=True)
+class WinnerFacts:
+    """The network that is handed over.
+
+    Attributes:
+        trained: its full training.
+        why: how it was chosen, such as "knee of the front" or "most accurate with macs <= 5M".
+        values: its costs, metric name -> value.
+        test_accuracy: on the test split.
+        test_images: size of the test split.
+        test_readings: how often the test split has been read in this study, this reading included.
+        teacher: the network it was distilled from, if any.
+        distillation: temperature, weight and the like, as given to the training.
+        latency: of the trained network, if measured.
+        files: what was exported.
+    """
+
+    trained: TrainedFacts
+    why: str
+    values: Mapping[str, float]
+    test_accuracy: float
+    test_images: int
+    test_readings: int = 1
+    teacher: TrainedFacts | None = None
+    distillation: Mapping[str, object] = field(default_factory=dict)
+    latency: LatencyFacts | None = None
+    files: tuple[ExportedFile, ...] = ()
+
+
+@dataclass(frozen=True)
+class StudyReport:
+    """All that `report.md` says.
+
+    Attributes:
+        picture: the trials, objectives and limits.
+        data: the data and its splits.
+        space: name of the search space.
+        space_about: one line on it.
+        space_size: number of distinct decisions.
+        sampler: by name.
+        seed: of the study.
+        deterministic: whether threads and precision were fixed so that a second run gives the same numbers.
+        recipe: of the proxy, as `Recipe.to_dict` gives it.
+        device: description: kind, name, threads ...
+        versions: library -> version, Python among them.
+        budget: asked for.
+        spent: distinct architectures whose proxy was started.
+        seconds: of wall clock, all runs of the study together; None where it is not known.
+        hypervolume: share of the reference box that the front dominates.
+        reference: the box's corner, in the losses' units, one number an objective.
+        winner: None until the study is finished.
+        command: what reproduces it.
+        stored_in: URL of the store, without a password.
+        created_at: when the report was written, ISO 8601, UTC.
+        picture_path: of front.png, relative to the report.
+        page_path: of front.html, relative to the report.
+    """
+
+    picture: FrontPicture
+    data: DataFacts
+    space: str
+    space_about: str
+    space_size: int
+    sampler: str
+    seed: int
+    deterministic: bool
+    recipe: Mapping[str, object]
+    device: Mapping[str, object]
+    versions: Mapping[str, str]
+    budget: int
+    spent: int
+    seconds: float | None
+    command: str
+    created_at: str
+    hypervolume: float | None = None
+    reference: tuple[float, ...] = ()
+    winner: WinnerFacts | None = None
+    stored_in: str = ""
+    picture_path: str = "front.png"
+    page_path: str = "front.html"

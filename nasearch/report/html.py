@@ -1,0 +1,243 @@
+"""`front.html`: the front to point at, in one file that needs no network.
+
+plotly.js is inside the file (about 4.8 MB, nearly all of its size), so that it opens on a machine without a
+network and in ten years.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from nasearch.report import formatting, layout, tables
+from nasearch.report.content import FrontPicture, FrontRow, Reference
+from nasearch.report.files import write_text
+from nasearch.report.layout import BLUE, GREEN, GREY, INK, VERMILLION, Axis, Panel
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; color: #22262B; max-width: 1180px; margin: 2rem auto;
+  padding: 0 1rem; }}
+h1 {{ font-size: 1.6rem; margin: 0; }}
+p.about {{ color: #555B63; margin: .2rem 0 1rem; }}
+table {{ border-collapse: collapse; width: 100%; margin-top: 1rem; font-variant-numeric: tabular-nums; }}
+th, td {{ text-align: right; padding: .35rem .7rem; border-bottom: 1px solid #E6E8EB; }}
+th {{ color: #555B63; font-weight: 600; }}
+th:last-child, td:last-child, th:first-child, td:first-child {{ text-align: left; }}
+tr.knee {{ background: #FBEFE7; font-weight: 600; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+<p class="about">{about}</p>
+{figure}
+{table}
+</body>
+</html>
+"""
+
+
+def front_html(picture: FrontPicture, path: str | Path) -> Path:
+    """Write the page: the front with every trial's numbers under the pointer, and the front as a table.
+
+    Raises:
+        ExportError: if the file cannot be written.
+    """
+    figure = front_figure(picture)
+    page = _PAGE.format(
+        title=html.escape(picture.study),
+        about=html.escape(layout.subtitle(picture)),
+        figure=figure.to_html(
+            full_html=False, include_plotlyjs=True, config={"displaylogo": False, "responsive": True}
+        ),
+        table=_table(picture),
+    )
+    return write_text(path, page)
+
+
+def front_figure(picture: FrontPicture) -> go.Figure:
+    """The plotly figure of the page: a panel for each cost, the front as a step line for two objectives."""
+    rows = layout.drawn(picture)
+    panels = layout.panels(picture)
+    figure = make_subplots(rows=1, cols=len(panels), shared_yaxes=True, horizontal_spacing=0.04)
+    for column, panel in enumerate(panels, start=1):
+        _draw(figure, picture, rows, panel, column)
+        _axes(figure, rows, panel, column)
+        _limits(figure, picture, panel, column)
+    figure.update_layout(
+        template="plotly_white",
+        height=560,
+        margin={"l": 70, "r": 20, "t": 40, "b": 60},
+        font={"size": 14, "color": INK},
+        legend={"orientation": "h", "y": 1.08, "x": 0},
+        hoverlabel={"align": "left", "font": {"size": 13}},
+    )
+    return figure
+
+
+def _draw(
+    figure: go.Figure, picture: FrontPicture, rows: Sequence[FrontRow], panel: Panel, column: int
+) -> None:
+    front = layout.front_rows(rows, panel)
+    has_steps = len(picture.objectives) == 2
+    style = _Style(figure, picture, panel, column)
+    style.points(
+        "dominated", [row for row in rows if not row.is_front], {"color": GREY, "opacity": 0.5, "size": 8}
+    )
+    if len(picture.objectives) == 1 and rows:
+        best = layout.running_best(rows, picture.objectives[0])
+        line = {"color": BLUE, "width": 2, "shape": "hv"}
+        xs, ys = [number for number, _ in best], [value for _, value in best]
+        figure.add_scatter(x=xs, y=ys, mode="lines", line=line, name="best so far", hoverinfo="skip")
+    style.points(
+        "front",
+        front,
+        {"color": BLUE, "size": 10, "line": {"color": "white", "width": 1}},
+        line={"color": BLUE, "width": 2, "shape": "hv"} if has_steps else None,
+    )
+    ring = {"color": "rgba(0,0,0,0)", "size": 18, "line": {"width": 3}}
+    knees, winners = (
+        [row for row in rows if row.is_knee],
+        [row for row in rows if row.is_winner and not row.is_knee],
+    )
+    style.points("knee", knees, {**ring, "line": {"color": VERMILLION, "width": 3}})
+    style.points("winner", winners, {**ring, "line": {"color": GREEN, "width": 3}})
+    style.points("reference", picture.references, {"color": GREEN, "size": 11, "symbol": "diamond"})
+
+
+class _Style:
+    """Adds traces to one panel; the legend lists each kind once."""
+
+    def __init__(self, figure: go.Figure, picture: FrontPicture, panel: Panel, column: int) -> None:
+        self.figure, self.picture, self.panel, self.column = figure, picture, panel, column
+
+    def points(
+        self,
+        name: str,
+        items: Sequence[FrontRow | Reference],
+        marker: dict[str, Any],
+        line: dict[str, Any] | None = None,
+    ) -> None:
+        x, y = self.panel.x.value, self.panel.y.value
+        shown = [item for item in items if math.isfinite(x(item)) and math.isfinite(y(item))]
+        if not shown:
+            return
+        self.figure.add_scatter(
+            x=[x(item) for item in shown],
+            y=[y(item) for item in shown],
+            mode="markers" if line is None else "lines+markers",
+            line=line,
+            marker=marker,
+            name=name,
+            legendgroup=name,
+            showlegend=self.column == 1,
+            text=[hover(item) for item in shown],
+            hovertemplate="%{text}<extra></extra>",
+            row=1,
+            col=self.column,
+        )
+
+
+def hover(item: FrontRow | Reference) -> str:
+    """What the pointer shows: the network and all its numbers, escaped for plotly's markup."""
+    if isinstance(item, Reference):
+        lines, names = [f"<b>{html.escape(item.name)}</b>"], list(item.values)
+        spread = None
+    else:
+        mark = tables.mark(item)
+        lines = [f"<b>trial {item.number}</b>{f' ({mark})' if mark else ''}", html.escape(item.label)]
+        names, spread = formatting.metric_names([item], []), item.latency_iqr_ms
+    lines.extend(
+        f"{html.escape(formatting.title(name))}: {formatting.metric(name, item.values[name], spread)}"
+        for name in names
+    )
+    return "<br>".join(lines)
+
+
+def _axes(figure: go.Figure, rows: Sequence[FrontRow], panel: Panel, column: int) -> None:
+    updates: tuple[tuple[Callable[..., object], Axis], ...] = (
+        (figure.update_xaxes, panel.x),
+        (figure.update_yaxes, panel.y),
+    )
+    for update, axis in updates:
+        options: dict[str, Any] = {"row": 1, "col": column, "zeroline": False}
+        if axis is panel.x or column == 1:
+            options["title_text"] = axis.title + (" (log scale)" if axis.is_log else "")
+        if axis.is_log:
+            options |= {"type": "log", "dtick": "D2", "tickformat": "~s"}
+        elif axis.name == "accuracy":
+            options["tickformat"] = ".1~%"
+            if rows and axis is panel.y:
+                # The view only: a double click shows the few networks far below, too.
+                low, high = layout.visible_low(rows, panel), max(axis.value(row) for row in rows)
+                pad = (high - low) or 0.02
+                options["range"] = [low - 0.06 * pad, high + 0.08 * pad]
+        elif axis.name == "latency_ms":
+            options["ticksuffix"] = " ms"
+        elif axis.name != layout.TRIAL:
+            options["tickformat"] = "~s"
+        update(**options)
+
+
+def _limits(figure: go.Figure, picture: FrontPicture, panel: Panel, column: int) -> None:
+    for limit in picture.limits:
+        for axis, add in ((panel.x, figure.add_vline), (panel.y, figure.add_hline)):
+            if limit.metric == axis.name:
+                place: dict[str, Any] = {"row": 1, "col": column}
+                add(limit.bound, line={"color": VERMILLION, "width": 1.5, "dash": "dash"}, **place)
+                # plotly puts the text of a line on a logarithmic axis at its logarithm's logarithm.
+                spot = math.log10(limit.bound) if axis.is_log else limit.bound
+                number = "" if column == 1 else str(column)
+                along = (
+                    {
+                        "x": spot,
+                        "y": 0.02,
+                        "yref": f"y{number} domain",
+                        "xanchor": "right",
+                        "yanchor": "bottom",
+                    }
+                    if axis is panel.x
+                    else {
+                        "y": spot,
+                        "x": 0.99,
+                        "xref": f"x{number} domain",
+                        "xanchor": "right",
+                        "yanchor": "top",
+                    }
+                )
+                text = html.escape(limit.text)
+                figure.add_annotation(
+                    text=text, showarrow=False, font={"color": VERMILLION}, **along, **place
+                )
+
+
+def _table(picture: FrontPicture) -> str:
+    names = [objective.name for objective in picture.objectives]
+    rows = layout.front_rows(picture.rows, layout.panels(picture)[0])
+    columns = formatting.metric_names(rows, names)
+    head = "".join(
+        f"<th>{html.escape(text)}</th>" for text in ["trial", *map(formatting.title, columns), "network"]
+    )
+    body = []
+    for row in rows:
+        mark = tables.mark(row)
+        cells = [f"#{row.number}{f' {mark}' if mark else ''}"]
+        cells += [
+            formatting.metric(n, row.values.get(n), row.latency_iqr_ms if n == "latency_ms" else None)
+            for n in columns
+        ]
+        cells.append(row.label)
+        kind = ' class="knee"' if row.is_knee else ""
+        body.append(f"<tr{kind}>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>")
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>" if body else ""

@@ -1,0 +1,288 @@
+"""`front.png`: the front and every trial behind it, drawn by matplotlib.
+
+The object interface is used, not pyplot: no global state, no display, safe in threads.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+from nasearch.report import layout
+from nasearch.report.content import FrontPicture, FrontRow, Reference
+from nasearch.report.files import write_bytes
+from nasearch.report.layout import BLUE, GREEN, GREY, GREY_TEXT, INK, PALE, VERMILLION, Axis, Panel
+
+_DPI = 150
+_COLUMNS = 3  # panels beside one another, before a second line of them
+
+
+def front_png(picture: FrontPicture, path: str | Path) -> Path:
+    """Draw the front and write it as PNG.
+
+    Dominated trials are faded, the front is a step line (what accuracy can be had for at most that cost), the
+    knee is ringed and named, regions that break a limit are shaded. Beyond two objectives there is a panel a
+    cost, and the front is marked by colour alone: a projection has no step line.
+
+    Raises:
+        ExportError: if the file cannot be written.
+    """
+    rows = layout.drawn(picture)
+    panels = layout.panels(picture)
+    columns = min(len(panels), _COLUMNS)
+    lines = math.ceil(len(panels) / columns)
+    width = 9.2 if columns == 1 else 5.2 * columns
+    words = textwrap.wrap(layout.subtitle(picture, glue="\N{NO-BREAK SPACE}"), int(13 * width))
+    head = 0.82 + 0.17 * len(words)
+    height = head + 4.8 * lines
+    figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
+    FigureCanvasAgg(figure)
+    figure.subplots_adjust(
+        left=0.75 / width,
+        right=1 - 0.25 / width,
+        bottom=0.62 / height,
+        top=1 - head / height,
+        wspace=0.24,
+        hspace=0.3,
+    )
+    edge = 0.22 / width
+    figure.text(edge, 1 - 0.18 / height, picture.study, size=16, weight="bold", color=INK, va="top")
+    figure.text(edge, 1 - 0.52 / height, "\n".join(words), size=9.5, color=GREY_TEXT, va="top")
+    for i, panel in enumerate(panels):
+        axes = figure.add_subplot(lines, columns, i + 1)
+        _draw(axes, picture, rows, panel, has_steps=len(picture.objectives) <= 2)
+        if i % columns:
+            axes.set_ylabel("")
+        elif i == 0 and rows:
+            axes.legend(
+                loc="upper left",
+                ncols=4,
+                frameon=False,
+                fontsize=9.5,
+                labelcolor=GREY_TEXT,
+                handletextpad=0.3,
+            )
+    buffer = io.BytesIO()
+    figure.savefig(
+        buffer, format="png", metadata={"Software": "nasearch", "Title": f"front of {picture.study}"}
+    )
+    return write_bytes(path, buffer.getvalue())
+
+
+def _draw(axes: Any, picture: FrontPicture, rows: list[FrontRow], panel: Panel, *, has_steps: bool) -> None:
+    _style(axes, panel)
+    if not rows:
+        axes.text(
+            0.5, 0.5, "no complete trial yet", transform=axes.transAxes, ha="center", color=GREY, size=13
+        )
+        return
+    x, y = panel.x.value, panel.y.value
+    front = layout.front_rows(rows, panel)
+    _frame(axes, picture, rows, panel)
+    behind = [row for row in rows if not row.is_front]
+    axes.scatter(
+        [x(row) for row in behind],
+        [y(row) for row in behind],
+        s=26,
+        color=GREY,
+        alpha=0.45,
+        lw=0,
+        label="dominated",
+    )
+    if has_steps:
+        _steps(axes, picture, rows, front, panel)
+    axes.scatter(
+        [x(r) for r in front],
+        [y(r) for r in front],
+        s=46,
+        color=BLUE,
+        ec="white",
+        lw=0.9,
+        zorder=4,
+        label="front",
+    )
+    _shade_limits(axes, picture, panel)
+    for reference in picture.references:
+        if math.isfinite(x(reference)) and math.isfinite(y(reference)):
+            spot = (x(reference), y(reference))
+            axes.scatter(*spot, s=54, marker="D", color=GREEN, ec="white", lw=0.9, zorder=5)
+            _note(axes, reference.name, spot, (8, -4), GREEN, "left", "top")
+    _names(axes, picture, front, panel)
+
+
+def _style(axes: Any, panel: Panel) -> None:
+    axes.set_xlabel(panel.x.title + (" (log scale)" if panel.x.is_log else ""), size=11.5, color=INK)
+    axes.set_ylabel(panel.y.title + (" (log scale)" if panel.y.is_log else ""), size=11.5, color=INK)
+    axes.grid(color=PALE, lw=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color("#B9BEC5")
+    axes.tick_params(labelsize=10, colors=GREY_TEXT, length=3)
+
+
+def _frame(axes: Any, picture: FrontPicture, rows: list[FrontRow], panel: Panel) -> None:
+    """Set scales and ranges: all of x, and of y what is not far below everything else."""
+    points: list[FrontRow | Reference] = [*rows, *picture.references]
+    for axis, handle in ((panel.x, axes.xaxis), (panel.y, axes.yaxis)):
+        if axis.is_log:
+            handle._set_axes_scale("log")
+            handle.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0), numticks=12))
+            handle.set_minor_locator(NullLocator())
+            handle.set_minor_formatter(NullFormatter())
+        else:
+            handle.set_major_locator(MaxNLocator(7, integer=axis.name == layout.TRIAL))
+        handle.set_major_formatter(FuncFormatter(_tick(axis)))
+    xs = [value for value in map(panel.x.value, points) if math.isfinite(value)]
+    axes.set_xlim(*_padded(min(xs), max(xs), panel.x, 0.05, 0.07))
+    ys = sorted(value for value in map(panel.y.value, points) if math.isfinite(value))
+    low = layout.visible_low(rows, panel)
+    below = sum(value < low for value in ys)
+    axes.set_ylim(*_padded(low, ys[-1], panel.y, 0.05, 0.16))
+    if below:
+        text = f"▼ {below} below {panel.y.text(axes.get_ylim()[0])}"
+        axes.text(
+            0.01, 0.015, text, transform=axes.transAxes, ha="left", va="bottom", size=9, color=GREY_TEXT
+        )
+
+
+def _tick(axis: Axis) -> Any:
+    def text(value: float, _position: int) -> str:
+        if axis.name == "accuracy":
+            return f"{100 * value:g} %" if abs(round(100 * value, 2) - 100 * value) < 1e-9 else ""
+        if axis.name == layout.TRIAL:
+            return f"{value:.0f}"
+        if axis.name == "latency_ms":
+            return f"{value:g} ms"
+        number, _, unit = axis.text(value).partition(" ")
+        return f"{float(number):g} {unit}".rstrip()
+
+    return text
+
+
+def _padded(low: float, high: float, axis: Axis, before: float, after: float) -> tuple[float, float]:
+    if axis.is_log:
+        ratio = math.log(high / low) or 1.0
+        return low * math.exp(-before * ratio), high * math.exp(after * ratio)
+    span = (high - low) or max(abs(high) * 0.1, 0.01)
+    return low - before * span, high + after * span
+
+
+def _steps(
+    axes: Any, picture: FrontPicture, rows: list[FrontRow], front: list[FrontRow], panel: Panel
+) -> None:
+    right = axes.get_xlim()[1]
+    if panel.x.name == layout.TRIAL:
+        best = layout.running_best(rows, picture.objectives[0])
+        spots = [(float(number), value) for number, value in best]
+    else:
+        spots = [(panel.x.value(row), panel.y.value(row)) for row in front]
+    if not spots:
+        return
+    xs = [*(spot[0] for spot in spots), right]
+    ys = [*(spot[1] for spot in spots), spots[-1][1]]
+    axes.step(xs, ys, where="post", color=BLUE, lw=1.8, zorder=3)
+    if panel.y.name == "accuracy":
+        axes.fill_between(xs, ys, axes.get_ylim()[0], step="post", color=BLUE, alpha=0.055, lw=0, zorder=0.5)
+
+
+def _shade_limits(axes: Any, picture: FrontPicture, panel: Panel) -> None:
+    for limit in picture.limits:
+        for axis, span, view in (
+            (panel.x, axes.axvspan, axes.get_xlim()),
+            (panel.y, axes.axhspan, axes.get_ylim()),
+        ):
+            if limit.metric != axis.name or not view[0] < limit.bound < view[1]:
+                continue
+            edges = (limit.bound, view[1]) if limit.relation == "<=" else (view[0], limit.bound)
+            span(*edges, facecolor="#F3E3DA", edgecolor="#DDB9A5", hatch="////", lw=0, alpha=0.55, zorder=0.6)
+            if axis is panel.x:
+                axes.axvline(limit.bound, color=VERMILLION, lw=1.1, ls=(0, (4, 3)), zorder=2)
+                spot, turn, place = (limit.bound, 0.03), 90, axes.get_xaxis_transform()
+            else:
+                axes.axhline(limit.bound, color=VERMILLION, lw=1.1, ls=(0, (4, 3)), zorder=2)
+                spot, turn, place = (0.985, limit.bound), 0, axes.get_yaxis_transform()
+            axes.annotate(
+                limit.text,
+                spot,
+                xycoords=place,
+                xytext=(-4, 2) if turn else (0, -5),
+                textcoords="offset points",
+                rotation=turn,
+                size=9,
+                color=VERMILLION,
+                ha="right",
+                va="bottom" if turn else "top",
+            )
+
+
+def _names(axes: Any, picture: FrontPicture, front: list[FrontRow], panel: Panel) -> None:
+    """Ring and name the knee and the winner, then number the rest of the front where there is room."""
+    taken: list[tuple[float, float]] = []
+    scale = 72 / axes.figure.dpi
+    for row in front:
+        if not (row.is_knee or row.is_winner):
+            continue
+        spot = (panel.x.value(row), panel.y.value(row))
+        colour = VERMILLION if row.is_knee else GREEN
+        axes.scatter(*spot, s=190, facecolor="none", edgecolor=colour, lw=2.0, zorder=6)
+        words = " and ".join(w for w, holds in (("knee", row.is_knee), ("winner", row.is_winner)) if holds)
+        text = f"{words}: #{row.number}\n{layout.summary(row, picture, panel)}"
+        share = axes.transAxes.inverted().transform(axes.transData.transform(spot))
+        # Above and left of a front there is nothing by definition; at the left edge there is no room either.
+        roomy = share[0] > (0.34 if len(picture.objectives) <= 2 else 0.5) and panel.y.name == "accuracy"
+        if roomy:
+            place = ((-14, 12), "right", "bottom")
+        else:
+            place = ((14, -14), "left", "top") if panel.y.name == "accuracy" else ((14, 12), "left", "bottom")
+        _note(axes, text, spot, place[0], colour, place[1], place[2], bold=True)
+        at = axes.transData.transform(spot) * scale
+        taken.extend((at[0] + dx, at[1] + dy) for dx in range(-130, 1, 16) for dy in (12, 28) if roomy)
+        taken.append((at[0], at[1]))
+    if len(picture.objectives) > 2:
+        return  # a projection of a front is a cloud; numbers would cover it
+    for row in front:
+        spot = (panel.x.value(row), panel.y.value(row))
+        at = axes.transData.transform(spot) * scale
+        up = 1 if panel.y.name == "accuracy" else -1  # the side where nothing dominates
+        mine = (at[0] - 15, at[1] + 10 * up)
+        crowded = any(abs(mine[0] - x) < 27 and abs(mine[1] - y) < 12 for x, y in taken)
+        if row.is_knee or row.is_winner or crowded:
+            continue
+        taken.append(mine)
+        _note(axes, f"#{row.number}", spot, (-5, 4 * up), BLUE, "right", "bottom" if up > 0 else "top")
+
+
+def _note(
+    axes: Any,
+    text: str,
+    spot: tuple[float, float],
+    offset: tuple[float, float],
+    colour: str,
+    ha: str,
+    va: str,
+    *,
+    bold: bool = False,
+) -> None:
+    axes.annotate(
+        text.replace("$", r"\$"),  # names are no mathematics
+        spot,
+        xytext=offset,
+        textcoords="offset points",
+        ha=ha,
+        va=va,
+        size=10.5 if bold else 9,
+        weight="bold" if bold else "normal",
+        color=colour,
+        linespacing=1.3,
+        zorder=7,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1.0} if bold else None,
+    )

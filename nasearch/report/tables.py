@@ -1,0 +1,200 @@
+"""Tables of trials and studies for the terminal, and the same as plain data for `--json`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from nasearch.report import formatting
+from nasearch.report.content import OUTCOMES, FrontRow, StudySummary
+
+Json = dict[str, object]
+_NETWORK = 26  # characters that a network's label or a reason needs to be read
+_STYLES = {
+    "complete": "",
+    "raced_out": "dim",
+    "failed": "red",
+    "refused": "yellow",
+    "repeated": "dim",
+    "running": "cyan",
+}
+
+
+def front_table(
+    rows: Sequence[FrontRow], objectives: Sequence[str], title: str | None = None, width: int | None = None
+) -> Table:
+    """The front, a network a row, in the order given; the knee is marked and in bold.
+
+    Args:
+        rows: trials of the front; others are left out.
+        objectives: names of the study's objectives; their columns come first, other metrics after them.
+        title: above the table.
+        width: of the terminal; metrics that are no objectives are left out, last first, where they would
+            leave no room for the networks. None: all are shown.
+    """
+    shown = [row for row in rows if row.is_front]
+    names = _fitting(shown, objectives, width, fixed=20)
+    table = _table(title)
+    table.add_column("", no_wrap=True)
+    table.add_column("trial", justify="right", no_wrap=True)
+    for name in names:
+        table.add_column(formatting.title(name), justify="right", no_wrap=True)
+    table.add_column("network", overflow="fold", min_width=_NETWORK)
+    for row in shown:
+        table.add_row(
+            mark(row),
+            str(row.number),
+            *_cells(row, names),
+            Text(row.label),
+            style="bold" if row.is_knee else "",
+        )
+    if any(row.latency_iqr_ms is not None for row in shown):
+        table.caption = "± half the interquartile range"
+    return table
+
+
+def trials_table(
+    rows: Sequence[FrontRow], objectives: Sequence[str], title: str | None = None, width: int | None = None
+) -> Table:
+    """All trials as given, with outcome and, where there is one, the reason; `width` as in `front_table`."""
+    names = _fitting(rows, objectives, width, fixed=40)
+    table = _table(title)
+    table.add_column("trial", justify="right", no_wrap=True)
+    table.add_column("outcome", no_wrap=True)
+    for name in names:
+        table.add_column(formatting.title(name), justify="right", no_wrap=True)
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("network, or reason", overflow="fold", min_width=_NETWORK)
+    for row in rows:
+        outcome = f"{row.outcome} ({mark(row)})" if mark(row) else row.outcome
+        seconds = formatting.MISSING if row.seconds is None else formatting.duration(row.seconds)
+        table.add_row(
+            str(row.number),
+            outcome,
+            *_cells(row, names),
+            seconds,
+            Text(row.reason or row.label),
+            style=_STYLES.get(row.outcome, ""),
+        )
+    table.caption = outcome_line(rows)
+    return table
+
+
+def studies_table(studies: Sequence[StudySummary], title: str | None = None) -> Table:
+    """The studies of a store, a study a row, in the order given."""
+    table = _table(title)
+    for name, justify in (
+        ("study", "left"),
+        ("space", "left"),
+        ("data", "left"),
+        ("objectives", "left"),
+        ("candidates", "right"),
+        ("best accuracy", "right"),
+        ("created", "left"),
+    ):
+        table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
+    for study in studies:
+        table.add_row(
+            Text(study.name),
+            Text(study.space),
+            Text(study.data),
+            ", ".join(study.objectives),
+            str(study.budget_used),
+            formatting.metric("accuracy", study.best_accuracy),
+            study.created_at[:16].replace("T", " "),
+        )
+    return table
+
+
+def mark(row: FrontRow) -> str:
+    """What a row is beside being a trial: "knee", "winner", both, or nothing."""
+    return " ".join(word for word, holds in (("knee", row.is_knee), ("winner", row.is_winner)) if holds)
+
+
+def outcome_line(rows: Sequence[FrontRow]) -> str:
+    """Such as "41 complete, 1 failed, 12 refused"; "no trials" without any."""
+    counts = Counter(row.outcome for row in rows)
+    order = [*OUTCOMES, *sorted(set(counts) - set(OUTCOMES))]
+    return (
+        ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in order if counts[name]) or "no trials"
+    )
+
+
+def front_json(rows: Sequence[FrontRow], objectives: Sequence[str]) -> Json:
+    """The front with raw values: accuracy as a fraction, bytes, milliseconds, counts."""
+    return {"objectives": list(objectives), "front": [row_json(row) for row in rows if row.is_front]}
+
+
+def trials_json(rows: Sequence[FrontRow], objectives: Sequence[str]) -> Json:
+    """All trials with raw values."""
+    return {"objectives": list(objectives), "trials": [row_json(row) for row in rows]}
+
+
+def studies_json(studies: Sequence[StudySummary]) -> Json:
+    """The studies of a store with raw values."""
+    return {
+        "studies": [
+            {
+                "name": study.name,
+                "space": study.space,
+                "data": study.data,
+                "objectives": list(study.objectives),
+                "budget_used": study.budget_used,
+                "best_accuracy": study.best_accuracy,
+                "created_at": study.created_at,
+            }
+            for study in studies
+        ]
+    }
+
+
+def row_json(row: FrontRow) -> Json:
+    """One trial with raw values; whole numbers stay whole."""
+    return {
+        "number": row.number,
+        "label": row.label,
+        "outcome": row.outcome,
+        "reason": row.reason or None,
+        "values": {name: _raw(value) for name, value in row.values.items()},
+        "latency_iqr_ms": row.latency_iqr_ms,
+        "seconds": row.seconds,
+        "is_front": row.is_front,
+        "is_knee": row.is_knee,
+        "is_winner": row.is_winner,
+    }
+
+
+def _raw(value: float) -> float | int:
+    return int(value) if float(value).is_integer() and abs(value) > 1 else float(value)
+
+
+def _fitting(rows: Sequence[FrontRow], objectives: Sequence[str], width: int | None, fixed: int) -> list[str]:
+    """Metrics to show: the objectives, and of the others as many as fit beside `fixed` characters."""
+    names = formatting.metric_names(rows, objectives)
+    if width is None:
+        return names
+    lengths = {
+        name: 3 + max([len(formatting.title(name)), *(len(_cells(row, [name])[0]) for row in rows)])
+        for name in names
+    }
+    while len(names) > len(objectives) and sum(lengths[n] for n in names) + fixed + _NETWORK > width:
+        names.pop()
+    return names
+
+
+def _cells(row: FrontRow, names: Sequence[str]) -> list[str]:
+    return [
+        formatting.metric(name, row.values.get(name), row.latency_iqr_ms if name == "latency_ms" else None)
+        for name in names
+    ]
+
+
+def _table(title: str | None) -> Table:
+    # A title is a name someone chose: as Text, so that brackets in it are no markup.
+    return Table(
+        title=None if title is None else Text(title, style="bold"), box=box.SIMPLE_HEAD, pad_edge=False
+    )
