@@ -1,0 +1,9 @@
+"""Images: data sets by name with fixed splits, and batches that live on the device."""
+
+from __future__ import annotations
+
+from nasearch.data.dataset import Dataset, Split, stratified_share
+from nasearch.data.load import load, names
+from nasearch.data.loader import Augmentation, Batches
+
+__all__ = ["Augmentation", "Batches", "Dataset", "Split", "load", "names", "stratified_share"]
