@@ -1,0 +1,21 @@
+"""Training: recipes as data, one loop, distillation, evaluation."""
+
+from __future__ import annotations
+
+from nasearch.training.distillation import Distillation, distillation_loss
+from nasearch.training.evaluate import evaluate
+from nasearch.training.loop import CurvePoint, TrainResult, global_generators_kept, learning_rate, train
+from nasearch.training.recipe import RECIPES, Recipe
+
+__all__ = [
+    "RECIPES",
+    "CurvePoint",
+    "Distillation",
+    "Recipe",
+    "TrainResult",
+    "distillation_loss",
+    "evaluate",
+    "global_generators_kept",
+    "learning_rate",
+    "train",
+]

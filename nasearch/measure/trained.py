@@ -1,0 +1,86 @@
+"""The trained proxy: a short training of a candidate, read on the validation split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import torch
+
+from nasearch.data import Dataset
+from nasearch.nets import build
+from nasearch.space import Architecture
+from nasearch.training import CurvePoint, Recipe, global_generators_kept, train
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """What a proxy spends.
+
+    Attributes:
+        epochs: passes over the images.
+        images: training images in one epoch.
+        resolution: (height, width) in pixels.
+    """
+
+    epochs: int
+    images: int
+    resolution: tuple[int, int]
+
+    @classmethod
+    def of(cls, recipe: Recipe, dataset: Dataset) -> Fidelity:
+        """The fidelity of a recipe on a data set, which may have fewer images than the recipe asks for."""
+        images = len(dataset.train) if recipe.images is None else min(recipe.images, len(dataset.train))
+        _, height, width = dataset.input_shape
+        return cls(recipe.epochs, images, (height, width))
+
+    @property
+    def text(self) -> str:
+        """For people: "2 epochs x 4,096 images at 28x28"."""
+        height, width = self.resolution
+        return f"{self.epochs} epoch{'s' * (self.epochs != 1)} x {self.images:,} images at {height}x{width}"
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON values, with the text beside the figures."""
+        return {**asdict(self), "resolution": list(self.resolution), "text": self.text}
+
+
+@dataclass(frozen=True)
+class ProxyResult:
+    """An accuracy, with the fidelity and the seed that it holds for.
+
+    Attributes:
+        accuracy: fraction in [0, 1] on the validation split.
+        seconds: wall-clock of training and validation.
+    """
+
+    accuracy: float
+    curve: tuple[CurvePoint, ...]
+    seconds: float
+    fidelity: Fidelity
+    seed: int
+
+
+def train_proxy(
+    architecture: Architecture,
+    dataset: Dataset,
+    recipe: Recipe,
+    *,
+    device: str | torch.device = "cpu",
+    seed: int = 0,
+    on_epoch: Callable[[CurvePoint], None] | None = None,
+) -> ProxyResult:
+    """Build a candidate, train it by a short recipe, and read its accuracy on the validation split.
+
+    The seed fixes initial weights, shuffling, augmentation and dropout; torch's global generators are left as
+    they were found.
+
+    Raises:
+        BuildError: if the architecture does not fit the images.
+        TrainingError: if the training diverges.
+    """
+    with global_generators_kept(torch.device(device)):
+        torch.manual_seed(seed)
+        network = build(architecture, num_classes=dataset.num_classes, in_channels=dataset.in_channels)
+    result = train(network, dataset, recipe, device=device, seed=seed, on_epoch=on_epoch)
+    return ProxyResult(result.accuracy, result.curve, result.seconds, Fidelity.of(recipe, dataset), seed)
