@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from nasearch.study.settings import default_of, help_of
+
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from nasearch.report.content import FrontRow
     from nasearch.study import Study
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-DEFAULT_STORAGE = "sqlite:///studies/nasearch.db"
 # Tables that go to a file or a pipe are not folded at 80 columns: lines are what other programs read.
 PIPE_WIDTH = 200
 
@@ -25,9 +28,9 @@ def storage_option(command: Command) -> Command:
     return click.option(
         "--storage",
         metavar="URL",
-        default=DEFAULT_STORAGE,
+        default=default_of("storage"),
         show_default=True,
-        help="SQL database that keeps the studies (sqlite or postgresql).",
+        help=help_of("storage"),
     )(command)
 
 
@@ -73,22 +76,45 @@ def parse_target(words: tuple[str, ...]) -> tuple[str | None, int | None]:
     return word, None
 
 
-def load_study(name: str | None, storage: str) -> Study:
+def load_study(name: str | None, storage: str, *, device: str = "auto", out: str | None = None) -> Study:
     """Load a study by name, or the one that was made last.
 
     Raises:
         StudyError: if there is no such study, or none at all.
         StoreError: if the store cannot be read.
     """
-    from nasearch.errors import StudyError
     from nasearch.study import Study
 
-    if name is None:
-        studies = Study.names(storage)
-        if not studies:
-            raise StudyError(f"no study in {storage}; `nasearch run` makes one")
-        name = max(studies, key=lambda study: study.created_at).name
-    return Study.load(name, storage=storage)
+    check_store_exists(storage)
+    return Study.load(name, storage=storage, device=device, out=out)
+
+
+def check_store_exists(storage: str) -> None:
+    """Refuse an SQLite file that is not there: commands that read do not make an empty one.
+
+    Raises:
+        StudyError: if it is not there.
+    """
+    from nasearch.errors import StudyError
+
+    file = sqlite_file(storage)
+    if file is not None and not file.exists():
+        raise StudyError(f"no study yet: {file} does not exist; `nasearch run` makes it, --storage names another")
+
+
+def sqlite_file(storage: str) -> Path | None:
+    """The file behind `sqlite:///PATH`, None for other databases."""
+    scheme, found, path = storage.partition(":///")
+    return Path(path) if found and scheme.split("+")[0] == "sqlite" and path else None
+
+
+def cheapest_first(rows: Sequence[FrontRow], objectives: Sequence[str]) -> list[FrontRow]:
+    """Rows that have every objective, by their costs; the order in which a front is read."""
+    from nasearch.pareto import OBJECTIVES
+
+    costs = [name for name in objectives if OBJECTIVES[name].is_cost]
+    measured = [row for row in rows if all(name in row.values for name in objectives)]
+    return sorted(measured, key=lambda row: [*(row.values[name] for name in costs), row.number])
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -1,0 +1,90 @@
+"""The main job behind `nasearch run`, `nasearch finish` and `nasearch export`: train, export, report, print."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from nasearch.cli.common import cheapest_first, console, echo_json
+from nasearch.cli.main import INTERRUPTED
+from nasearch.cli.progress import BarProgress, LineProgress, make_progress
+from nasearch.report.formatting import percent, size
+from nasearch.report.tables import front_json, front_table
+from nasearch.study import Study
+from nasearch.study.reporting import rows_of
+
+if TYPE_CHECKING:
+    from nasearch.deploy import ExportReport
+    from nasearch.study import StudySettings
+
+Display = LineProgress | BarProgress
+
+
+def run_job(ctx: click.Context, settings: StudySettings, as_json: bool) -> None:
+    """Search up to the budget, then train, export and report what was not done before."""
+    with Study.from_settings(settings) as study:
+        with interruptible(ctx, study), display(as_json, settings.time_s) as progress:
+            study.run(budget=settings.budget, time_s=settings.time_s, progress=progress)
+            study.measure_front_latency(progress=progress)
+            if settings.finish:
+                hand_over(study, progress)
+            write_report(study, progress)
+        print_front(study, as_json)
+
+
+def hand_over(study: Study, progress: Display, trial: int | None = None, out: str | None = None) -> ExportReport:
+    """Train and test the winner, or a trial by number, where that was not done before, and export it."""
+    report = study.export(out, trial=trial, progress=progress)
+    number = study.winner().number if trial is None else trial
+    record = [record for record in study.finishes if record.number == number][-1]
+    taught = "" if record.teacher is None else f", taught by trial {record.teacher}"
+    progress.message(
+        f"trial {record.number}{taught}: test accuracy {percent(record.test_accuracy)},"
+        f" validation {percent(record.val_accuracy)}"
+    )
+    for file in report.files:
+        progress.message(f"wrote {file} ({size(file.stat().st_size)})")
+    return report
+
+
+def write_report(study: Study, progress: Display) -> None:
+    """Write the report and the plots, and say where."""
+    for file in study.report(command=command_line()):
+        progress.message(f"wrote {file}")
+
+
+def print_front(study: Study, as_json: bool) -> None:
+    """The front as a table, with the knee marked, or as JSON."""
+    objectives = [objective.name for objective in study.objectives]
+    rows = cheapest_first(rows_of(study), objectives)
+    if as_json:
+        echo_json({"study": study.name, **front_json(rows, objectives)})
+    else:
+        console().print(front_table(rows, objectives, title=f"Front of {study.name}"))
+
+
+def command_line() -> str:
+    """The command as it was typed, for the report."""
+    return shlex.join(["nasearch", *sys.argv[1:]])
+
+
+@contextmanager
+def display(as_json: bool, time_s: float | None = None) -> Iterator[Display]:
+    """A progress display on stdout, or on stderr where stdout is for JSON."""
+    with make_progress(console(stderr=as_json), time_s) as progress:
+        yield progress
+
+
+@contextmanager
+def interruptible(ctx: click.Context, study: Study) -> Iterator[None]:
+    """Turn Ctrl-C into one line that says what to do next."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"interrupted: the study {study.name} is safe; the same command goes on", err=True)
+        ctx.exit(INTERRUPTED)

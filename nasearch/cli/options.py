@@ -1,0 +1,85 @@
+"""Options of the command line made from the table of a study's settings, so that both say the same."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from nasearch.study.settings import StudySettings, default_of, help_of
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+# Settings that are lists are given one by one; the option is the singular.
+SINGULAR = {"objectives": "--objective", "limits": "--limit", "formats": "--format"}
+METAVARS = {
+    "space": "NAME|FILE",
+    "data": "NAME|folder:PATH|npz:FILE",
+    "data_root": "FOLDER",
+    "image_size": "PIXELS",
+    "objectives": "NAME",
+    "limits": "TEXT",
+    "sampler": "NAME",
+    "proxy": "NAME",
+    "study": "NAME",
+    "storage": "URL",
+    "device": "NAME",
+    "time": "TIME",
+    "pick": "TEXT",
+    "formats": "NAME",
+    "out": "FOLDER",
+}
+_FIELDS = {field.name: field for field in dataclasses.fields(StudySettings)}
+
+
+def setting_option(name: str) -> Callable[[Command], Command]:
+    """The option of one setting; the command receives None (or an empty tuple) where it was not given."""
+    kind = str(_FIELDS[name].type).removesuffix(" | None")
+    default = default_of(name)
+    flag = SINGULAR.get(name, "--" + name.replace("_", "-"))
+    text = help_of(name)
+    if kind == "bool":
+        # A setting that is on by default, or that a study file may have switched on, can be switched off.
+        shown = f"{flag}/--no-{flag[2:]}"
+        return click.option(
+            shown, name, default=None, help=f"{text}  [default: {flag if default else '--no-' + flag[2:]}]"
+        )
+    several = kind.startswith("tuple")
+    if several:
+        text = f"{text} Repeatable."
+    if default not in (None, ()):
+        text = f"{text}  [default: {', '.join(default) if several else default}]"
+    return click.option(
+        flag,
+        name,
+        type=int if kind == "int" else str,
+        multiple=several,
+        metavar=METAVARS.get(name),
+        help=text,
+    )
+
+
+def settings_options(*names: str) -> Callable[[Command], Command]:
+    """The options of several settings, shown in the order given."""
+
+    def add(command: Command) -> Command:
+        for name in reversed(names):
+            command = setting_option(name)(command)
+        return command
+
+    return add
+
+
+def given_only(values: dict[str, Any]) -> dict[str, Any]:
+    """The settings that were really given; names in `--format a,b` are taken apart."""
+    given = {name: value for name, value in values.items() if value is not None and value != ()}
+    if "formats" in given:
+        given["formats"] = split_names(given["formats"])
+    return given
+
+
+def split_names(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Names given one by one or with commas between: ("module,pt2", "onnx") are three."""
+    return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())

@@ -1,0 +1,229 @@
+"""What a person sees while a study runs: bars in a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
+from rich.progress import Progress as Bars
+
+from nasearch.report.formatting import duration, metric, percent
+from nasearch.study.progress import Progress, RunSummary, Standing
+
+if TYPE_CHECKING:
+    from nasearch.store.records import TrialRecord
+    from nasearch.training import CurvePoint
+
+# These cost nothing of the budget and can come by the dozen; they are counted, not shown one by one.
+FREE = ("refused", "repeated")
+REASONS = {
+    "budget": "",
+    "time": "; the time is up",
+    "exhausted": "; the space has no further network within the limits",
+}
+
+
+class Pace:
+    """Foretells the time left from what the candidates of this run took.
+
+    Args:
+        time_s: the run's own time limit in seconds, if it has one.
+        clock: seconds that only go forward.
+    """
+
+    def __init__(self, time_s: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._time_s = time_s
+        self._clock = clock
+        self._first = 0
+        self._started = clock()
+
+    def start(self, standing: Standing) -> None:
+        """Begin to count; what earlier runs spent is not this run's pace."""
+        self._first = standing.spent
+        self._started = self._clock()
+
+    def left_s(self, standing: Standing) -> float | None:
+        """Seconds left, or None before the first candidate is done."""
+        done = standing.spent - self._first
+        if done <= 0:
+            return None
+        elapsed = self._clock() - self._started
+        left = elapsed / done * max(standing.budget - standing.spent, 0)
+        return left if self._time_s is None else min(left, max(self._time_s - elapsed, 0.0))
+
+
+class _Shared(Progress):
+    """What both displays say alike."""
+
+    def __init__(self, console: Console, time_s: float | None = None) -> None:
+        self._console = console
+        self._pace = Pace(time_s)
+        self._free = 0
+        self._stage = ""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def _note(self, standing: Standing) -> str:
+        """Best so far, front size, share of the reference box, time left."""
+        parts = []
+        if standing.best_accuracy is not None:
+            parts.append(f"best {percent(standing.best_accuracy)}")
+        parts += [f"front {standing.front_size}", f"volume {standing.hypervolume:.3f}"]
+        left = self._pace.left_s(standing)
+        if left is not None:
+            parts.append(f"{duration(left)} left")
+        return " · ".join(parts)
+
+    def finished(self, summary: RunSummary) -> None:
+        """Say what the search did and why it ended."""
+        outcomes = ", ".join(f"{count} {outcome}" for outcome, count in summary.outcomes.items() if count)
+        self.message(
+            f"{summary.standing.spent} of {summary.standing.budget} candidates done ({outcomes or 'no trial'})"
+            f" after {duration(summary.seconds)}{REASONS[summary.stopped]}"
+        )
+
+
+class LineProgress(_Shared):
+    """One line for each candidate that was measured and each epoch of a longer training."""
+
+    def __enter__(self) -> LineProgress:
+        return self
+
+    def started(self, study: str, standing: Standing) -> None:
+        """Say where the study stands."""
+        self._pace.start(standing)
+        self.message(f"study {study}: {standing.spent} of {standing.budget} candidates done")
+
+    def told(self, trial: TrialRecord, standing: Standing) -> None:
+        """Write the candidate's line; free ones are only counted."""
+        if trial.outcome in FREE:
+            self._free += 1
+            return
+        free = f" (after {self._free} refused or repeated)" if self._free else ""
+        self._free = 0
+        place = f"[{standing.spent}/{standing.budget}]"
+        self.message(f"{place} {describe(trial)}{free} | {self._note(standing)}")
+
+    def message(self, text: str) -> None:
+        """Write a line at once, so that a log can be followed."""
+        self._console.print(text, markup=False, soft_wrap=True)
+        self._console.file.flush()
+
+    def stage(self, name: str, epochs: int) -> None:
+        """Begin a longer training."""
+        self._stage = name
+        self.message(f"{name}: {epochs} epochs")
+
+    def stage_epoch(self, point: CurvePoint, epochs: int) -> None:
+        """Write an epoch of that training."""
+        self.message(f"{self._stage} [{point.epoch}/{epochs}] accuracy {percent(point.val_accuracy)}")
+
+
+class BarProgress(_Shared):
+    """Bars that stay in place: one for the candidates, one for the training that runs now."""
+
+    def __init__(self, console: Console, time_s: float | None = None) -> None:
+        super().__init__(console, time_s)
+        self._bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+        )
+        self._main: TaskID | None = None
+        self._training: TaskID | None = None
+
+    def __enter__(self) -> BarProgress:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def started(self, study: str, standing: Standing) -> None:
+        """Show the candidates' bar."""
+        self._pace.start(standing)
+        done = min(standing.spent, standing.budget)
+        self._main = self._bars.add_task(study, total=standing.budget, completed=done, note="")
+
+    def candidate(self, number: int, label: str) -> None:
+        """Show the candidate in training."""
+        self._begin_training(f"#{number}", None, label)
+
+    def epoch(self, number: int, point: CurvePoint, epochs: int) -> None:
+        """Move the candidate's bar."""
+        self._move_training(point, epochs)
+
+    def told(self, trial: TrialRecord, standing: Standing) -> None:
+        """Move the candidates' bar; a failure leaves a line above it."""
+        if trial.outcome not in FREE:
+            self._end_training()
+        if trial.outcome == "failed":
+            self.message(describe(trial))
+        if self._main is not None:
+            done = min(standing.spent, standing.budget)
+            self._bars.update(self._main, completed=done, note=self._note(standing))
+
+    def message(self, text: str) -> None:
+        """Write a line above the bars."""
+        self._bars.console.print(text, markup=False)
+
+    def finished(self, summary: RunSummary) -> None:
+        """Leave a line in the place of the candidates' bars."""
+        self._end_training()
+        if self._main is not None:
+            self._bars.remove_task(self._main)
+            self._main = None
+        super().finished(summary)
+
+    def stage(self, name: str, epochs: int) -> None:
+        """Show the bar of a longer training."""
+        self._stage = name
+        self._begin_training(name, epochs or None, "")
+
+    def stage_epoch(self, point: CurvePoint, epochs: int) -> None:
+        """Move that bar."""
+        self._move_training(point, epochs)
+
+    def stage_done(self, name: str) -> None:
+        """Take that bar away."""
+        self._end_training()
+
+    def _begin_training(self, name: str, epochs: int | None, note: str) -> None:
+        self._end_training()
+        self._training = self._bars.add_task(name, total=epochs, note=note)
+
+    def _move_training(self, point: CurvePoint, epochs: int) -> None:
+        if self._training is not None:
+            note = f"accuracy {percent(point.val_accuracy)}"
+            self._bars.update(self._training, completed=point.epoch, total=epochs, note=note)
+
+    def _end_training(self) -> None:
+        if self._training is not None:
+            self._bars.remove_task(self._training)
+            self._training = None
+
+
+def describe(trial: TrialRecord) -> str:
+    """A measured candidate in one line."""
+    text = f"#{trial.number} {trial.outcome}"
+    if trial.reason:
+        return f"{text}: {trial.reason}"
+    values = ", ".join(f"{name} {metric(name, value)}" for name, value in trial.values.items())
+    took = "" if trial.seconds is None else f", {duration(trial.seconds)}"
+    return f"{text} {values}{took}"
+
+
+def make_progress(console: Console, time_s: float | None = None) -> LineProgress | BarProgress:
+    """Bars where they can move, lines elsewhere."""
+    return BarProgress(console, time_s) if console.is_terminal else LineProgress(console, time_s)

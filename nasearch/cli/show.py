@@ -1,0 +1,77 @@
+"""`nasearch show`: one network, block by block."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from nasearch.cli.common import (
+    console,
+    echo_json,
+    json_option,
+    load_study,
+    parse_target,
+    storage_option,
+    target_arguments,
+)
+
+if TYPE_CHECKING:
+    from nasearch.store.records import TrialRecord
+
+
+@click.command()
+@target_arguments
+@storage_option
+@json_option
+def command(target: tuple[str, ...], storage: str, as_json: bool) -> None:
+    """Draw the network of a trial.
+
+    A row is a block: output shape, parameters, MACs and peak memory for one image. STUDY left out means the last
+    one, TRIAL left out the knee of its front. `NAME#7` is trial 7 of study NAME.
+    """
+    name, number = parse_target(target)
+    with load_study(name, storage) as study:
+        from nasearch.measure import architecture_cost
+        from nasearch.report.drawing import network_json, network_table
+
+        trial = study.winner() if number is None else study.trial(number)
+        blocks = study.block_costs(trial.number)
+        whole = architecture_cost(trial.architecture, study.input_shape, len(study.classes))
+        name = study.name
+        if number is None:
+            trial = study.trial(trial.number)  # with its learning curve
+    if as_json:
+        echo_json(
+            {
+                "study": name,
+                "trial": trial.number,
+                "outcome": trial.outcome,
+                "reason": trial.reason or None,
+                "key": trial.key,
+                "values": dict(trial.values),
+                "decisions": dict(trial.architecture.decisions),
+                **network_json(blocks),
+                "peak_activation_bytes": whole.peak_activation_bytes,
+                "curve": [
+                    {"epoch": point.epoch, "train_loss": point.train_loss, "val_accuracy": point.val_accuracy}
+                    for point in trial.curve
+                ],
+            }
+        )
+        return
+    out = console()
+    out.print(network_table(blocks, f"{name}, trial {trial.number}", whole.peak_activation_bytes))
+    out.print(_facts(trial), markup=False)
+
+
+def _facts(trial: TrialRecord) -> str:
+    """Outcome, reason, measured values and learning curve in a few lines."""
+    from nasearch.report.formatting import metric, percent, title
+
+    lines = [trial.outcome if not trial.reason else f"{trial.outcome}: {trial.reason}"]
+    lines += [f"{title(name)}: {metric(name, value)}" for name, value in trial.values.items()]
+    if trial.curve:
+        curve = ", ".join(percent(point.val_accuracy) for point in trial.curve)
+        lines.append(f"accuracy by epoch: {curve}")
+    return "\n".join(lines)
