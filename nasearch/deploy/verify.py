@@ -37,7 +37,7 @@ def run_elsewhere(folder: Path, formats: Sequence[str], batches: Sequence[Tensor
     with tempfile.TemporaryDirectory(prefix="nasearch-check-") as scratch:
         inputs, outputs = Path(scratch, "inputs.pt"), Path(scratch, "outputs.pt")
         torch.save(list(batches), inputs)
-        command = [sys.executable, "-I", _PROGRAM, folder.resolve(), inputs, outputs, *formats]
+        command = [sys.executable, "-I", "-B", _PROGRAM, folder.resolve(), inputs, outputs, *formats]
         try:
             done = subprocess.run(
                 [str(word) for word in command],
