@@ -1,1 +1,90 @@
+"""nasearch: search for a neural network that fits your data, device and limits, and get it trained.
 
+    space = nas.SearchSpace.load("mobile")
+    study = nas.Study.create("digits", space=space, data="fashion-mnist-12k", limits=["params <= 200k"])
+    study.run(budget=50)
+    model = study.finish()
+    study.export("out/")
+
+Names are imported on first use, so that `import nasearch` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nasearch import data, measure, pareto, samplers
+    from nasearch.errors import NasearchError
+    from nasearch.measure import Cost, Latency, architecture_cost, measure_cost, measure_latency
+    from nasearch.nets import build, register_block
+    from nasearch.space import Architecture, Block, BlockSpec, Head, Option, SearchSpace
+    from nasearch.study import Progress, Study, StudySettings
+
+try:
+    __version__ = version("nasearch")
+except PackageNotFoundError:  # a checkout on the path that was never installed
+    __version__ = "0+unknown"
+
+_HOMES = {
+    "NasearchError": "errors",
+    "Cost": "measure",
+    "Latency": "measure",
+    "architecture_cost": "measure",
+    "measure_cost": "measure",
+    "measure_latency": "measure",
+    "build": "nets",
+    "register_block": "nets",
+    "Architecture": "space",
+    "Block": "space",
+    "BlockSpec": "space",
+    "Head": "space",
+    "Option": "space",
+    "SearchSpace": "space",
+    "Progress": "study",
+    "Study": "study",
+    "StudySettings": "study",
+}
+_MODULES = ("data", "measure", "pareto", "samplers")
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
+
+
+__all__ = [
+    "Architecture",
+    "Block",
+    "BlockSpec",
+    "Cost",
+    "Head",
+    "Latency",
+    "NasearchError",
+    "Option",
+    "Progress",
+    "SearchSpace",
+    "Study",
+    "StudySettings",
+    "architecture_cost",
+    "build",
+    "data",
+    "measure",
+    "measure_cost",
+    "measure_latency",
+    "pareto",
+    "register_block",
+    "samplers",
+]

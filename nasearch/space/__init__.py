@@ -1,5 +1,7 @@
 """Search spaces and architectures as data; no torch."""
 
+from __future__ import annotations
+
 from nasearch.space.architecture import Architecture, Block, Head
 from nasearch.space.kinds import (
     ACTIVATIONS,
@@ -10,6 +12,8 @@ from nasearch.space.kinds import (
     BlockSpec,
     HeadSpec,
     Option,
+    Scalar,
+    Value,
     register_spec,
 )
 from nasearch.space.space import SearchSpace, builtin_folder, builtin_names
@@ -26,7 +30,9 @@ __all__ = [
     "Head",
     "HeadSpec",
     "Option",
+    "Scalar",
     "SearchSpace",
+    "Value",
     "builtin_folder",
     "builtin_names",
     "register_spec",

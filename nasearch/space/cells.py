@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import permutations
-from typing import Any
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ CELL_OPS: dict[str, CellOp] = {
     "avg_pool_3x3": CellOp("3x3 average pooling, padding not counted"),
 }
 
-Edge = tuple[int, int, str]
+Edge: TypeAlias = tuple[int, int, str]
+Graph: TypeAlias = tuple[str, tuple[Edge, ...], tuple[str, ...]]
 _ZERO = -1  # stands for every node that is zero whatever the input
 
 
@@ -48,7 +50,7 @@ def edge_names(nodes: int) -> Iterator[str]:
 
 def is_identity_cell(options: Mapping[str, Any]) -> bool:
     """Whether the cell hands its input on unchanged and without parameters."""
-    return dict(canonical_cell(options))["graph"] == ("identity", (), ())
+    return _canonical_graph(options["nodes"], options["edges"]) == ("identity", (), ())
 
 
 def canonical_cell(options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -60,14 +62,19 @@ def canonical_cell(options: Mapping[str, Any]) -> Mapping[str, Any]:
 
     Complexity: (nodes - 2)! orders of the inner nodes are compared.
     """
-    nodes: int = options["nodes"]
-    edges, zero_nodes = _without_zeros(nodes, options["edges"])
+    return {"graph": _canonical_graph(options["nodes"], options["edges"])}
+
+
+@lru_cache(maxsize=4096)
+def _canonical_graph(nodes: int, written: tuple[tuple[str, str], ...]) -> Graph:
+    """Kept for a while, because every cell of a network is the same one."""
+    edges, zero_nodes = _without_zeros(nodes, written)
     edges, output = _without_copies(nodes, edges, zero_nodes)
     used = _reaching(output, edges)
     live = [edge for edge in edges if edge[1] in used]
     wasted = sorted(op for _, target, op in edges if target not in used and CELL_OPS[op].weighted)
     if output == 0:
-        return {"graph": ("identity", (), tuple(wasted))}
+        return "identity", (), tuple(wasted)
     inner = sorted({node for edge in live for node in edge[:2]} - {0, output, _ZERO})
     first, last = 0, nodes - 1
     best: tuple[Edge, ...] | None = None
@@ -76,7 +83,7 @@ def canonical_cell(options: Mapping[str, Any]) -> Mapping[str, Any]:
         graph = tuple(sorted((names[source], names[target], op) for source, target, op in live))
         best = graph if best is None or graph < best else best
     assert best is not None
-    return {"graph": ("sum", best, tuple(wasted))}
+    return "sum", best, tuple(wasted)
 
 
 def _without_zeros(nodes: int, written: tuple[tuple[str, str], ...]) -> tuple[list[Edge], set[int]]:

@@ -237,7 +237,7 @@ for _spec in (
         "cell",
         {
             "nodes": integers(4, 2, 7, "nodes of the cell, input and output included"),
-            "edges": Option((), "operation of each edge, ((\"0-1\", \"nor_conv_3x3\"), ...)", nested=True),
+            "edges": Option((), 'operation of each edge, (("0-1", "nor_conv_3x3"), ...)', nested=True),
         },
         "a searched cell (NAS-Bench-201)",
         False,

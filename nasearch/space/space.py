@@ -127,9 +127,7 @@ class SearchSpace:
 
         def given(name: str, values: Sequence[Scalar]) -> Scalar:
             if name not in params:
-                raise SpaceError(
-                    f"no value for choice {name}; expected one of {', '.join(map(str, values))}"
-                )
+                raise SpaceError(f"no value for choice {name}; expected one of {', '.join(map(str, values))}")
             value: Scalar = params[name]
             return value
 

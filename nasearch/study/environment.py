@@ -1,0 +1,47 @@
+"""The machine and libraries behind a study's numbers."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+_LIBRARIES = ("nasearch", "torch", "torchvision", "optuna", "numpy", "sqlalchemy", "onnxruntime")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that numbers depend on, those installed."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@contextmanager
+def deterministic(threads: int | None) -> Iterator[None]:
+    """Fix torch's threads and algorithms for a while; None changes nothing.
+
+    With the same number of threads, float32 sums are added in the same order, so that the same seed
+    gives the same weights on the same machine.
+    """
+    if threads is None:
+        yield
+        return
+    import torch
+
+    before = (
+        torch.get_num_threads(),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1], warn_only=before[2])

@@ -1,0 +1,115 @@
+"""What a study is for ever, and how two of the same name are told apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nasearch.errors import StudyError
+from nasearch.pareto import Limit, parse_limits
+from nasearch.space import SearchSpace
+from nasearch.store import Store
+from nasearch.store.records import StudyRecord
+
+# The name by which a person knows each fixed part, and the option that changes it.
+_FIXED = {
+    "space_text": "space",
+    "data_fingerprint": "data",
+    "objectives": "objectives",
+    "limits": "limits",
+    "proxy": "proxy",
+    "recipe": "recipe (epochs, images)",
+    "seed": "seed",
+    "deterministic": "deterministic",
+    "measured_on": "device of the measured latency",
+}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A study's fixed parts, and what is needed to find its data and space again.
+
+    Attributes:
+        fixed: the parts that never change, by the names of `_FIXED`.
+        found: where they came from: names, paths, shapes and classes for tables and reports.
+    """
+
+    fixed: Mapping[str, Any]
+    found: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for the store."""
+        return {"fixed": dict(self.fixed), "found": dict(self.found)}
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Identity:
+        """Read what `to_dict` gave."""
+        return Identity(data["fixed"], data["found"])
+
+    def check_same(self, other: Identity, name: str) -> None:
+        """Refuse to go on with a study that is another one.
+
+        Raises:
+            StudyError: naming each part that differs, and what to do.
+        """
+        differing = [word for key, word in _FIXED.items() if self.fixed.get(key) != other.fixed.get(key)]
+        if differing:
+            details = "; ".join(
+                _difference(word, self, other, key) for key, word in _FIXED.items() if word in differing
+            )
+            raise StudyError(
+                f"study {name!r} exists with another {details}; "
+                "give the same again, or --study NAME for another study, or --fresh for a new one beside it"
+            )
+
+
+def _difference(word: str, old: Identity, new: Identity, key: str) -> str:
+    """`seed (0, now 1)`, or the names behind two long texts."""
+    shown = {"space_text": "space", "data_fingerprint": "data"}.get(key)
+    before, now = (
+        (old.found.get(shown), new.found.get(shown)) if shown else (old.fixed.get(key), new.fixed.get(key))
+    )
+    if shown and before == now:
+        return f"{word} ({before} has other contents now)"
+    return f"{word} ({_text(before)}, now {_text(now)})"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = {key: entry for key, entry in value.items() if key in ("name", "epochs", "images")} or value
+        return ", ".join(f"{key} {entry}" for key, entry in value.items())
+    return ", ".join(map(str, value)) or "none" if isinstance(value, (list, tuple)) else str(value)
+
+
+def default_name(space: str, data: str) -> str:
+    """`<space>-<data>` in characters that a folder's name can have."""
+    return re.sub(r"[^\w.+-]+", "-", f"{space}-{data}").strip("-")[:100]
+
+
+def limits_of(space: SearchSpace, own: Sequence[str]) -> tuple[Limit, ...]:
+    """The study's own limits, and those of the space that bound what no limit of the study bounds."""
+    given = parse_limits(own)
+    bounded = {(limit.metric, limit.relation) for limit in given}
+    spaces = [limit for limit in parse_limits(space.limits) if (limit.metric, limit.relation) not in bounded]
+    return parse_limits([limit.text for limit in (*spaces, *given)])
+
+
+def claim(store: Store, name: str, identity: Identity, *, fresh: bool) -> StudyRecord:
+    """The store's row of a study: the one that is there, or a new one.
+
+    Raises:
+        StudyError: if the name belongs to a study with other fixed parts.
+    """
+    if fresh:
+        taken = {record.name for record in store.list_studies()}
+        wanted, count = name, 2
+        while wanted in taken:
+            wanted, count = f"{name}-{count}", count + 1
+        return store.create_study(wanted, identity.to_dict())
+    record = store.find_study(name)
+    if record is None:
+        return store.create_study(name, identity.to_dict())
+    Identity.from_dict(record.identity).check_same(identity, name)
+    return record

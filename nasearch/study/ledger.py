@@ -1,0 +1,109 @@
+"""Optuna's side of a study: trials with their attributes, constraints and outcomes.
+
+Optuna is the source of truth for trials, so its dashboard and every other tool of its world work on
+a study of ours. What we add are user attributes, which the dashboard shows, and constraints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from nasearch.pareto import OBJECTIVES, Limit, Objective
+from nasearch.space import Architecture
+from nasearch.store.records import CurveRow, MeasurementRecord, Outcome, TrialRecord
+
+OUTCOME = "nasearch:outcome"
+KEY = "nasearch:key"
+ARCHITECTURE = "nasearch:architecture"
+LABEL = "nasearch:label"
+REASON = "nasearch:reason"
+
+
+def describe(trial: optuna.Trial, architecture: Architecture, values: Mapping[str, float]) -> None:
+    """Write what is known of a candidate before it is trained; again is harmless."""
+    known = trial.user_attrs
+    for name, value in (
+        (KEY, architecture.key),
+        (LABEL, architecture.label),
+        (ARCHITECTURE, architecture.to_json()),
+        *values.items(),
+    ):
+        if known.get(name) != value:
+            trial.set_user_attr(name, value)
+
+
+def conclude(
+    trial: optuna.Trial,
+    outcome: Outcome,
+    values: Mapping[str, float],
+    objectives: Sequence[Objective],
+    limits: Sequence[Limit],
+    *,
+    reason: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> None:
+    """Give a trial its outcome: attributes first, then every constraint, then the state.
+
+    Every limit is set on every trial, since Optuna's Gaussian process raises when their number
+    differs; a limit on what was not measured is set to 0, which holds nothing against the trial.
+    """
+    for name, value in ((OUTCOME, outcome), (REASON, reason), *(extra or {}).items()):
+        if value is not None:
+            trial.set_user_attr(name, value)
+    already = trial.constraints
+    for limit in limits:
+        if limit.text not in already:
+            measured = values.get(limit.metric)
+            trial.set_constraint(limit.text, 0.0 if measured is None else limit.margin(measured))
+    complete = all(objective.name in values for objective in objectives)
+    if outcome in ("complete", "repeated") and complete:
+        trial.study.tell(trial, [float(values[objective.name]) for objective in objectives])
+    else:
+        state = TrialState.FAIL if outcome in ("failed", "repeated") else TrialState.PRUNED
+        trial.study.tell(trial, state=state)
+
+
+def taken_up(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
+    """A running trial of an earlier process as one that can be asked and told again."""
+    return optuna.Trial(study, trial._trial_id)
+
+
+def outcome_of(trial: FrozenTrial) -> Outcome:
+    """A trial's outcome; running while Optuna says so."""
+    if not trial.state.is_finished():
+        return "running"
+    outcome: Outcome = trial.user_attrs.get(OUTCOME, "failed")
+    return outcome
+
+
+def record_of(
+    trial: FrozenTrial,
+    measurement: MeasurementRecord | None,
+    latency: Mapping[str, Any] | None,
+    curve: tuple[CurveRow, ...] = (),
+) -> TrialRecord | None:
+    """What reports see of a trial; None for one that died before it had an architecture."""
+    text = trial.user_attrs.get(ARCHITECTURE)
+    if text is None:
+        return None
+    attrs = trial.user_attrs
+    values: dict[str, float] = {name: attrs[name] for name in OBJECTIVES if name in attrs}
+    if measurement is not None and measurement.state == "complete":
+        values |= measurement.values
+    if latency is not None:
+        values["latency_ms"] = latency["median_ms"]
+    own = measurement is not None and measurement.number == trial.number
+    return TrialRecord(
+        number=trial.number,
+        outcome=outcome_of(trial),
+        key=attrs[KEY],
+        architecture=Architecture.from_json(text),
+        values=values,
+        seconds=measurement.seconds if measurement is not None and own else None,
+        reason=attrs.get(REASON),
+        curve=curve if own else (),
+    )

@@ -1,0 +1,127 @@
+"""Putting a study's working parts together; here torch comes in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nasearch.data import Dataset, load
+from nasearch.errors import SettingsError
+from nasearch.executors import InProcess
+from nasearch.measure import Cost, architecture_cost, describe_device, resolve_device
+from nasearch.measure.trained import Fidelity, ProxyResult, train_proxy
+from nasearch.pareto import parse_objectives
+from nasearch.space import Architecture, SearchSpace
+from nasearch.study.identity import Identity, limits_of
+from nasearch.study.proposals import Rules
+from nasearch.study.search import Bench
+from nasearch.study.settings import StudySettings
+from nasearch.training import RECIPES, CurvePoint, Recipe
+
+if TYPE_CHECKING:
+    from nasearch.study.study import Study
+
+VAL_SHARE = 0.2
+
+
+def load_data(settings: StudySettings) -> Dataset:
+    """The data that settings name, split by their seed."""
+    return load(
+        settings.data,
+        root=settings.data_root,
+        image_size=settings.image_size,
+        val_share=VAL_SHARE,
+        seed=settings.seed,
+    )
+
+
+def identity_of(settings: StudySettings, space: SearchSpace, dataset: Dataset) -> Identity:
+    """What the settings fix for ever.
+
+    Raises:
+        SettingsError: if accuracy is no objective, or the proxy asks for more images than there are.
+    """
+    import torch
+
+    objectives = [objective.name for objective in parse_objectives(settings.objectives)]
+    if "accuracy" not in objectives:
+        raise SettingsError(f"objectives are {', '.join(objectives)}; expected accuracy among them")
+    limits = limits_of(space, settings.limits)
+    timed = "latency_ms" in {*objectives, *(limit.metric for limit in limits)}
+    fixed: dict[str, Any] = {
+        "space_text": space.text,
+        "data_fingerprint": dataset.fingerprint,
+        "objectives": objectives,
+        "limits": [limit.text for limit in limits],
+        "proxy": settings.proxy,
+        "recipe": proxy_recipe(settings, dataset).to_dict(),
+        "seed": settings.seed,
+        "deterministic": {"threads": torch.get_num_threads()} if settings.deterministic else False,
+        # A latency of one device says nothing on another's, so a study that is led by it stays on its own.
+        "measured_on": describe_device(resolve_device(settings.device))["name"] if timed else None,
+    }
+    found = {
+        "space": space.name,
+        "space_about": space.about,
+        "data": _lasting(settings.data),
+        "data_about": dataset.about,
+        "data_root": settings.data_root,
+        "image_size": settings.image_size,
+        "input_shape": list(dataset.input_shape),
+        "classes": list(dataset.classes),
+        "sampler": settings.sampler,
+    }
+    return Identity(fixed, found)
+
+
+def _lasting(data: str) -> str:
+    """The name of data with its path made absolute, so that the study finds it from any folder."""
+    scheme, colon, path = data.partition(":")
+    return f"{scheme}:{Path(path).expanduser().resolve()}" if colon and scheme in ("folder", "npz") else data
+
+
+def proxy_recipe(settings: StudySettings, dataset: Dataset) -> Recipe:
+    """The proxy recipe with the settings' epochs and images."""
+    recipe = RECIPES["proxy"]
+    if settings.images is not None and settings.images > len(dataset.train):
+        raise SettingsError(
+            f"images is {settings.images}; {dataset.name} has {len(dataset.train)} training images"
+        )
+    return dataclasses.replace(
+        recipe,
+        epochs=settings.epochs or recipe.epochs,
+        images=min(settings.images or recipe.images or len(dataset.train), len(dataset.train)),
+    )
+
+
+def make_bench(study: Study) -> Bench:
+    """What measuring a candidate of a study needs."""
+    recipe, dataset, device = study.recipe, study.dataset, study.device
+
+    def proxy(architecture: Architecture, seed: int, on_epoch: Callable[[CurvePoint], None]) -> ProxyResult:
+        return train_proxy(architecture, dataset, recipe, device=device, seed=seed, on_epoch=on_epoch)
+
+    return Bench(
+        InProcess(proxy), recipe.epochs, Fidelity.of(recipe, dataset).to_dict(), describe_device(device)
+    )
+
+
+def make_rules(study: Study) -> Rules:
+    """What proposals of a study are judged by."""
+    cost = partial(architecture_cost, input_shape=study.input_shape, num_classes=len(study.classes))
+
+    def costs(architecture: Architecture) -> dict[str, float]:
+        found: Cost = cost(architecture)
+        return {
+            "params": found.params,
+            "macs": found.macs,
+            "peak_activation_bytes": found.peak_activation_bytes,
+        }
+
+    def measured(architecture: Architecture) -> dict[str, float]:
+        return {"latency_ms": study.latency(architecture).median_ms} if study.needs_latency else {}
+
+    return Rules(study.space, study.objectives, study.limits, costs, measured)

@@ -1,0 +1,197 @@
+"""From the sampler's proposals to a candidate worth training.
+
+A proposal that breaks a limit known before training is refused, one whose network was measured
+before is repeated; neither costs budget, and both are told to Optuna, so that its samplers learn.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import TrialState
+
+from nasearch.errors import BuildError
+from nasearch.pareto import Limit, Objective
+from nasearch.samplers import make_sampler, trial_seed
+from nasearch.space import Architecture, Scalar, SearchSpace
+from nasearch.store.records import MeasurementRecord
+from nasearch.study import ledger
+
+FREE_PROPOSALS = 20
+"""Refused or repeated proposals in a row before a random feasible architecture is put in their place.
+
+Optuna's samplers learn little from refusals: NSGA-II needed 786 of them for 30 feasible trials.
+"""
+DRAWS = 10_000
+"""Random architectures looked at for one that is feasible and new before a space counts as exhausted."""
+PATIENCE = 1_000
+"""Proposals in a row without a candidate, random ones included, before a study gives up: a latency
+limit is only known by measuring, so drawing cannot promise to keep it."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A proposal worth training: its trial, its architecture, and what is known of it already."""
+
+    trial: optuna.Trial
+    architecture: Architecture
+    values: Mapping[str, float]
+
+    @property
+    def number(self) -> int:
+        """The number of its trial."""
+        return int(self.trial.number)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What proposals are judged by.
+
+    Attributes:
+        costs: architecture to what is known by arithmetic (parameters, MACs, memory); raises
+            BuildError where it cannot be built for the data.
+        measured: the same for what must be timed; asked only of architectures that keep the rest.
+    """
+
+    space: SearchSpace
+    objectives: tuple[Objective, ...]
+    limits: tuple[Limit, ...]
+    costs: Callable[[Architecture], dict[str, float]]
+    measured: Callable[[Architecture], dict[str, float]]
+
+    def broken(self, values: Mapping[str, float]) -> list[str]:
+        """The limits that these values break, each with the value, in words."""
+        return [
+            f"{limit.text} is broken: {limit.metric} is {values[limit.metric]:g}"
+            for limit in self.limits
+            if limit.metric in values and limit.margin(values[limit.metric]) > 0
+        ]
+
+
+class Proposals:
+    """Asks a sampler until it proposes a candidate; settles everything else on the way."""
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        rules: Rules,
+        sampler: str,
+        seed: int,
+        find: Callable[[str], MeasurementRecord | None],
+        on_told: Callable[[int], None],
+    ) -> None:
+        self._study, self._rules, self._sampler, self._seed = study, rules, sampler, seed
+        self._find, self._on_told = find, on_told
+        self._idle = self._idle_so_far()
+
+    def next(self) -> Candidate | None:
+        """The next candidate, or None when the space has no more that is feasible and new."""
+        while self._idle < PATIENCE:
+            if self._idle >= FREE_PROPOSALS and not self._waiting():
+                params = self._draw()
+                if params is None:
+                    return None
+                self._study.enqueue_trial(params)
+            candidate = self.settle(self._ask())
+            if candidate is not None:
+                self._idle = 0
+                return candidate
+            self._idle += 1
+        return None
+
+    def settle(self, trial: optuna.Trial) -> Candidate | None:
+        """Complete a trial's decisions; conclude it if it is refused or repeated."""
+
+        def suggest(name: str, values: Sequence[Scalar]) -> Scalar:
+            value = trial.suggest_categorical(name, list(values))
+            assert value is not None, name
+            return value
+
+        architecture = self._rules.space.propose(suggest)
+        try:
+            values = self._rules.costs(architecture)
+        except BuildError as problem:
+            ledger.describe(trial, architecture, {})
+            self._conclude(trial, "refused", {}, str(problem))
+            return None
+        known = self._find(architecture.key)
+        if known is not None and known.number != trial.number and known.state != "running":
+            self._repeat(trial, architecture, values, known)
+            return None
+        broken = self._rules.broken(values)
+        if not broken:
+            values |= self._rules.measured(architecture)
+            broken = self._rules.broken(values)
+        ledger.describe(trial, architecture, values)
+        if broken:
+            self._conclude(trial, "refused", values, "; ".join(broken))
+            return None
+        return Candidate(trial, architecture, values)
+
+    def take_up(self) -> list[optuna.Trial]:
+        """The trials that a process left running when it died, by number."""
+        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        trials = []
+        for frozen in sorted(running, key=lambda trial: trial.number):
+            self._study.sampler = make_sampler(self._sampler, self._seed, frozen.number)
+            trials.append(ledger.taken_up(self._study, frozen))
+        return trials
+
+    def _ask(self) -> optuna.Trial:
+        waiting = self._waiting()
+        number = waiting[0] if waiting else len(self._study.get_trials(deepcopy=False))
+        self._study.sampler = make_sampler(self._sampler, self._seed, number)
+        return self._study.ask()
+
+    def _waiting(self) -> Sequence[int]:
+        states = (TrialState.WAITING,)
+        return [trial.number for trial in self._study.get_trials(deepcopy=False, states=states)]
+
+    def _draw(self) -> dict[str, bool | int | float | str] | None:
+        """Decisions of a random architecture that keeps what is known by arithmetic and is new."""
+        number = len(self._study.get_trials(deepcopy=False))
+        generator = random.Random(trial_seed(self._seed, number, stream=1))
+        for _ in range(DRAWS):
+            architecture = self._rules.space.sample(generator)
+            if self._find(architecture.key) is not None:
+                continue
+            try:
+                values = self._rules.costs(architecture)
+            except BuildError:
+                continue
+            if not self._rules.broken(values):
+                return dict(architecture.decisions)
+        return None
+
+    def _repeat(
+        self,
+        trial: optuna.Trial,
+        architecture: Architecture,
+        costs: Mapping[str, float],
+        known: MeasurementRecord,
+    ) -> None:
+        values = {**costs, **known.values}
+        ledger.describe(trial, architecture, values)
+        what = "failed before" if known.state == "failed" else "was measured before"
+        self._conclude(trial, "repeated", values, f"the same network {what}, in trial {known.number}")
+
+    def _conclude(
+        self, trial: optuna.Trial, outcome: ledger.Outcome, values: Mapping[str, float], reason: str
+    ) -> None:
+        rules = self._rules
+        ledger.conclude(trial, outcome, values, rules.objectives, rules.limits, reason=reason)
+        self._on_told(trial.number)
+
+    def _idle_so_far(self) -> int:
+        """Refused and repeated trials at the end of the study, so that a restart changes nothing."""
+        idle = 0
+        for trial in reversed(self._study.get_trials(deepcopy=False)):
+            outcome = ledger.outcome_of(trial)
+            if outcome in ("refused", "repeated"):
+                idle += 1
+            elif trial.state != TrialState.WAITING:
+                break
+        return idle

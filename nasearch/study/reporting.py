@@ -1,0 +1,182 @@
+"""What reports say of a study, gathered as the plain values that `nasearch.report` takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nasearch.measure import describe_device
+from nasearch.measure.trained import Fidelity
+from nasearch.report.content import (
+    DataFacts,
+    ExportedFile,
+    FrontPicture,
+    FrontRow,
+    LatencyFacts,
+    StudyReport,
+    StudySummary,
+    TrainedFacts,
+    WinnerFacts,
+)
+from nasearch.study.environment import versions
+
+if TYPE_CHECKING:
+    from nasearch.store.records import FinishRecord
+    from nasearch.study.study import Study
+
+
+def rows_of(study: Study) -> tuple[FrontRow, ...]:
+    """Every trial as tables and pictures see it."""
+    front = {trial.number for trial in study.front()}
+    knee = study.knee()
+    finishes = study.finishes
+    latencies = study._store.latencies(study._record.id)
+    return tuple(
+        FrontRow(
+            number=trial.number,
+            label=trial.architecture.label,
+            values=trial.values,
+            outcome=trial.outcome,
+            reason=trial.reason or "",
+            is_front=trial.number in front,
+            is_knee=knee is not None and trial.number == knee.number,
+            is_winner=bool(finishes) and trial.number == finishes[-1].number,
+            latency_iqr_ms=latencies.get(trial.key, {}).get("iqr_ms"),
+            seconds=trial.seconds,
+        )
+        for trial in study.trials()
+    )
+
+
+def picture_of(study: Study) -> FrontPicture:
+    """The front with everything that a picture shows."""
+    return FrontPicture(
+        study=study.name,
+        data=str(study.identity.found["data"]),
+        objectives=study.objectives,
+        rows=rows_of(study),
+        fidelity=fidelity_text(study),
+        limits=study.limits,
+    )
+
+
+def fidelity_text(study: Study) -> str:
+    """What the proxy spends, such as `2 epochs x 4,096 images at 28x28`."""
+    recipe = study.recipe
+    assert recipe.images is not None, "a study fixes the number of images"
+    return Fidelity(recipe.epochs, recipe.images, study.input_shape[1:]).text
+
+
+def summary_of(study: Study) -> StudySummary:
+    """A study's line in the table of studies."""
+    accuracies = [trial.values["accuracy"] for trial in study.trials() if trial.outcome == "complete"]
+    return StudySummary(
+        name=study.name,
+        space=str(study.identity.found["space"]),
+        data=str(study.identity.found["data"]),
+        objectives=tuple(objective.name for objective in study.objectives),
+        budget_used=study.spent,
+        created_at=study._record.created_at.isoformat(timespec="seconds"),
+        best_accuracy=max(accuracies, default=None),
+    )
+
+
+def report_of(study: Study, folder: Path, command: str = "") -> StudyReport:
+    """Everything that report.md says; files of the winner are named relative to `folder`."""
+    dataset, found = study.dataset, study.identity.found
+    runs = study._store.runs(study._record.id)
+    finishes = study.finishes
+    return StudyReport(
+        picture=picture_of(study),
+        data=DataFacts(
+            name=str(found["data"]),
+            about=dataset.about,
+            classes=dataset.num_classes,
+            input_shape=study.input_shape,
+            train=len(dataset.train),
+            val=len(dataset.val),
+            test=len(dataset.test),
+            split_seed=study.seed,
+            fingerprint=dataset.fingerprint,
+        ),
+        space=str(found["space"]),
+        space_about=str(found["space_about"]),
+        space_size=study.space.size,
+        sampler=study.settings.sampler,
+        seed=study.seed,
+        deterministic=study.threads is not None,
+        recipe=study.recipe.to_dict(),
+        device=describe_device(study.device),
+        versions=versions(),
+        budget=max(study.settings.budget, study.spent),
+        spent=study.spent,
+        seconds=sum(((run.ended_at or run.heartbeat_at) - run.started_at).total_seconds() for run in runs),
+        hypervolume=study.hypervolume(),
+        reference=study.reference(),
+        winner=_winner(study, finishes, folder) if finishes else None,
+        command=command,
+        stored_in=study.storage_url,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def write_report(study: Study, folder: Path, command: str = "") -> list[Path]:
+    """Write front.png, front.html and report.md into a folder."""
+    from nasearch.report.files import write_text
+    from nasearch.report.html import front_html
+    from nasearch.report.markdown import report_md
+    from nasearch.report.plots import front_png
+
+    report = report_of(study, folder, command)
+    return [
+        front_png(report.picture, folder / "front.png"),
+        front_html(report.picture, folder / "front.html"),
+        write_text(folder / "report.md", report_md(report)),
+    ]
+
+
+def _winner(study: Study, finishes: list[FinishRecord], folder: Path) -> WinnerFacts:
+    record = finishes[-1]
+    details, trial = record.details, study.trial(record.number)
+    latency = study._store.latency(study._record.id, record.key)
+    return WinnerFacts(
+        trained=_trained(details["winner"]),
+        why=str(details["why"]),
+        values=trial.values,
+        test_accuracy=record.test_accuracy,
+        test_images=int(details["test_images"]),
+        test_readings=len(finishes),
+        teacher=_trained(details["teacher"]) if details["teacher"] else None,
+        distillation=details["distillation"],
+        latency=_latency(latency) if latency else None,
+        files=_files(folder),
+    )
+
+
+def _trained(facts: Mapping[str, Any]) -> TrainedFacts:
+    return TrainedFacts(**facts)
+
+
+def _latency(found: Mapping[str, Any]) -> LatencyFacts:
+    names = LatencyFacts.__dataclass_fields__
+    return LatencyFacts(**{name: value for name, value in found.items() if name in names})
+
+
+def _files(folder: Path) -> tuple[ExportedFile, ...]:
+    """The winner's files as its metadata name them; none where it was not exported into the folder."""
+    from nasearch.deploy import FORMATS
+
+    place = folder / "winner"
+    try:
+        checked = json.loads((place / "metadata.json").read_text(encoding="utf-8"))["max_abs_difference"]
+    except FileNotFoundError:
+        return ()
+    return tuple(
+        ExportedFile(Path("winner") / name, kind, (place / name).stat().st_size, checked.get(kind))
+        for kind, shape in FORMATS.items()
+        if kind in checked
+        for name in shape.files
+    )

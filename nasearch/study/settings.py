@@ -1,0 +1,197 @@
+"""The settings of a study: one table that the study file, the command line and the docs share."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nasearch.errors import SettingsError
+from nasearch.space.reader import Document, read_yaml
+
+DEFAULT_STORAGE = "sqlite:///studies/nasearch.db"
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _setting(default: Any, about: str) -> Any:
+    return field(default=default, metadata={"help": about})
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """What a study is and how far it goes.
+
+    A study file in YAML has these names as its keys; the command line has them as options, with
+    dashes for underscores. What makes the study itself (space, data, objectives, limits, proxy,
+    epochs, images, seed, deterministic) never changes once it exists; the rest may.
+    """
+
+    space: str = _setting("mobile", "Search space: a built-in name or the path of a YAML file.")
+    data: str = _setting(
+        "fashion-mnist-12k", "Data: a name, folder:PATH (one folder a class) or npz:FILE (x_train, y_train)."
+    )
+    data_root: str | None = _setting(None, "Folder where a named data set lies or is downloaded to.")
+    image_size: int | None = _setting(None, "Resize and centre-crop every image to this many pixels.")
+    objectives: tuple[str, ...] = _setting(
+        ("accuracy", "macs"), "What to optimise: accuracy, params, macs, peak_activation_bytes, latency_ms."
+    )
+    limits: tuple[str, ...] = _setting((), "A bound such as 'params <= 200k'; added to the space's own.")
+    sampler: str = _setting("tpe", "Who proposes: random, tpe, nsga2, nsga3 or gp.")
+    proxy: str = _setting("trained", "How a candidate is judged: trained (a short training).")
+    epochs: int | None = _setting(None, "Epochs of the proxy training; the proxy recipe's own if not given.")
+    images: int | None = _setting(None, "Images of the proxy training; the proxy recipe's own if not given.")
+    seed: int = _setting(0, "Seed of splits, proposals and trainings.")
+    deterministic: bool = _setting(
+        False, "Fix threads and algorithms, so that the same seed gives the same accuracies."
+    )
+    study: str | None = _setting(None, "Name of the study; <space>-<data> if not given.")
+    storage: str = _setting(DEFAULT_STORAGE, "URL of the SQL database that keeps every study.")
+    device: str = _setting("auto", "Device: auto, cpu, cuda, cuda:1, mps.")
+    budget: int = _setting(50, "Distinct architectures to train; the same command with more goes on.")
+    time: str | None = _setting(None, "Stop starting candidates after this time, such as 90s, 30m or 2h.")
+    fresh: bool = _setting(False, "Start a new study beside one of the same name.")
+    pick: str | None = _setting(
+        None, "Choose the most accurate network under a bound, such as 'macs <= 5M', instead of the knee."
+    )
+    winner_epochs: int | None = _setting(
+        None, "Epochs of the teacher's and the winner's training; the full recipe's own if not given."
+    )
+    teacher: bool = _setting(True, "Distil the winner from the most accurate network of the front.")
+    finish: bool = _setting(True, "Train, test and export the winner at the end.")
+    formats: tuple[str, ...] | None = _setting(
+        None, "Export formats: module, pt2, onnx; every one whose library is installed if not given."
+    )
+    out: str | None = _setting(None, "Folder for the winner, plots and report; studies/<name> if not given.")
+
+    def __post_init__(self) -> None:
+        """Refuse values that no study could use, naming the setting."""
+        for name, low in (
+            ("budget", 1),
+            ("epochs", 1),
+            ("images", 2),
+            ("winner_epochs", 1),
+            ("image_size", 4),
+        ):
+            value = getattr(self, name)
+            if value is not None and value < low:
+                raise SettingsError(f"{name} is {value}; expected a whole number of at least {low}")
+        if self.seed < 0:
+            raise SettingsError(f"seed is {self.seed}; expected a whole number of at least 0")
+        if self.proxy != "trained":
+            raise SettingsError(f"proxy is {self.proxy!r}; expected trained")
+        if self.time is not None:
+            seconds_of(self.time)
+        if self.study is not None and not re.fullmatch(r"[\w.+-]{1,100}", self.study):
+            raise SettingsError(
+                f"study is {self.study!r}; expected a name of letters, digits, '.', '_', '+' and '-'"
+            )
+
+    @property
+    def time_s(self) -> float | None:
+        """The time in seconds, or None."""
+        return None if self.time is None else seconds_of(self.time)
+
+    @classmethod
+    def load(cls, path: str | Path) -> StudySettings:
+        """Read a study file.
+
+        Raises:
+            SettingsError: with every mistake of the file, each with its line, key and remedy.
+        """
+        document = read_yaml(Path(path), SettingsError)
+        if not isinstance(document.data, dict):
+            raise SettingsError(f"{path}: expected keys such as space, data and budget")
+        document.check_keys("", document.data, names())
+        given = {
+            name: _checked(document, name, value) for name, value in document.data.items() if name in names()
+        }
+        document.finish()
+        space = given.get("space")
+        beside = Path(path).parent / str(space)
+        if isinstance(space, str) and space.endswith((".yaml", ".yml")) and beside.exists():
+            given["space"] = str(beside)  # a study file may name a space file that lies beside it
+        try:
+            return cls(**given)
+        except SettingsError as problem:
+            raise SettingsError(f"{path}: {problem}") from problem
+
+    def merge(self, **given: Any) -> StudySettings:
+        """These settings with the given ones in their place.
+
+        Raises:
+            SettingsError: for a setting that does not exist or a value that is not accepted.
+        """
+        for name in given:
+            if name not in names():
+                raise SettingsError(f"{name!r} is no setting; expected one of {', '.join(names())}")
+        lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
+        return dataclasses.replace(self, **{**given, **lists})
+
+    def to_yaml(self) -> str:
+        """A study file with the settings that differ from the defaults."""
+        changed = {
+            item.name: list(value) if isinstance(value, tuple) else value
+            for item in dataclasses.fields(self)
+            if (value := getattr(self, item.name)) != item.default
+        }
+        return str(yaml.safe_dump(changed, sort_keys=False, allow_unicode=True))
+
+
+def names() -> tuple[str, ...]:
+    """Every setting's name, in the order of the table."""
+    return tuple(item.name for item in dataclasses.fields(StudySettings))
+
+
+def help_of(name: str) -> str:
+    """What a setting means, in one line."""
+    item = next(item for item in dataclasses.fields(StudySettings) if item.name == name)
+    return str(item.metadata["help"])
+
+
+def default_of(name: str) -> Any:
+    """A setting's default."""
+    return next(item.default for item in dataclasses.fields(StudySettings) if item.name == name)
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of a time such as 90s, 30m, 1.5h; a bare number is seconds.
+
+    Raises:
+        SettingsError: if the text is no time.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", str(text))
+    if match is None or float(match[1]) == 0:
+        raise SettingsError(f"time is {text!r}; expected a time such as 90s, 30m or 2h")
+    return float(match[1]) * _SECONDS[match[2] or "s"]
+
+
+_ACCEPTED = {
+    "int": ((int,), "a whole number"),
+    "bool": ((bool,), "true or false"),
+    "str": ((str,), "a text"),
+    "tuple[str, ...]": ((list, str), "a list of texts"),
+}
+
+
+def _checked(document: Document, name: str, value: Any) -> Any:
+    """A value of a study file in the setting's type; complains where it has another."""
+    item = next(item for item in dataclasses.fields(StudySettings) if item.name == name)
+    kind = str(item.type).removesuffix(" | None")
+    if value is None and str(item.type).endswith("| None"):
+        return None
+    if name == "time" and isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    types, words = _ACCEPTED[kind]
+    right = isinstance(value, types) and not (kind != "bool" and isinstance(value, bool))
+    if right and isinstance(value, list):
+        right = all(isinstance(entry, str) for entry in value)
+    if not right:
+        document.complain(name, f" is {value!r}; expected {words}")
+        return item.default
+    if kind.startswith("tuple"):
+        return (value,) if isinstance(value, str) else tuple(value)
+    return value

@@ -1,0 +1,277 @@
+"""From the front to a trained, tested and exported network."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from nasearch.deploy import ExportReport
+from nasearch.deploy import export as write_export
+from nasearch.errors import StudyError, TrainingError
+from nasearch.measure import describe_device
+from nasearch.nets import Network, Normalized, build
+from nasearch.pareto import OBJECTIVES, Objective, best_under, knee, losses, parse_limit
+from nasearch.store.records import FinishRecord, TrialRecord
+from nasearch.study.environment import versions
+from nasearch.study.progress import Progress
+from nasearch.study.search import training_seed
+from nasearch.training import RECIPES, Distillation, Recipe, evaluate, global_generators_kept, train
+
+if TYPE_CHECKING:
+    from nasearch.study.study import Study
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A trained winner and what was written of its training."""
+
+    model: Normalized
+    record: FinishRecord
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One network after its full training.
+
+    Attributes:
+        facts: number, label, proxy_accuracy, val_accuracy, epochs, recipe, seconds and seed, as the
+            report's `TrainedFacts` has them.
+    """
+
+    network: Network
+    facts: dict[str, Any]
+
+
+def knee_of(front: Sequence[TrialRecord], objectives: Sequence[Objective]) -> TrialRecord | None:
+    """The trial of a front that is chosen by default."""
+    if not front:
+        return None
+    table = np.array([[trial.values[objective.name] for objective in objectives] for trial in front])
+    return front[knee(losses(table, objectives), objectives)]
+
+
+def choose(study: Study, pick: str | None) -> TrialRecord:
+    """The knee, or the most accurate complete trial under a bound."""
+    if pick is None:
+        trial = study.knee()
+        if trial is None:
+            raise StudyError(
+                f"study {study.name!r} has no complete trial that keeps its limits; run it further, "
+                f"or look at the reasons with: nasearch show {study.name}"
+            )
+        return trial
+    limit = parse_limit(pick)
+    if limit.metric == "latency_ms":
+        study.measure_front_latency()
+    trials = [trial for trial in _distinct(study) if limit.metric in trial.values]
+    metrics = [OBJECTIVES["accuracy"], *(OBJECTIVES[limit.metric],) * (limit.metric != "accuracy")]
+    table = [[trial.values[metric.name] for metric in metrics] for trial in trials]
+    return trials[best_under(np.array(table).reshape(len(trials), len(metrics)), metrics, [limit])]
+
+
+def _distinct(study: Study) -> list[TrialRecord]:
+    """Complete trials, one a network, in order."""
+    first: dict[str, TrialRecord] = {}
+    for trial in study.trials():
+        if trial.outcome == "complete":
+            first.setdefault(trial.key, trial)
+    return list(first.values())
+
+
+def finish(
+    study: Study, pick: str | None, number: int | None, epochs: int | None, progress: Progress
+) -> Finished:
+    """Train the winner, taught by the most accurate other network, and read the test split once."""
+    winner = choose(study, pick or study.settings.pick) if number is None else study.trial(number)
+    if "accuracy" not in winner.values:
+        raise StudyError(
+            f"trial {winner.number} of {study.name!r} is {winner.outcome}; expected a complete one"
+        )
+    recipe = RECIPES["full"]
+    recipe = dataclasses.replace(recipe, epochs=epochs or study.settings.winner_epochs or recipe.epochs)
+    taught_by = _teacher_of(study, winner) if study.settings.teacher else None
+    distillation = Distillation() if taught_by is not None else None
+    training = {
+        "key": winner.key,
+        "teacher": taught_by.key if taught_by is not None else None,
+        "recipe": recipe.to_dict(),
+        "distillation": asdict(distillation) if distillation is not None else {},
+        "seed": study.seed,
+        "threads": study.threads,
+        "data": study.identity.fixed["data_fingerprint"],
+    }
+    earlier = _finished_before(study, training)
+    if earlier is not None:
+        progress.message(f"trial {winner.number} was finished before; its weights are read back")
+        return earlier
+
+    teacher = None
+    if taught_by is not None:
+        own = {**training, "key": taught_by.key, "teacher": None, "distillation": {}}
+        teacher = _trained(study, taught_by, "teacher", recipe, own, None, None, progress)
+    mentor = teacher.network if teacher is not None else None
+    student = _trained(study, winner, "winner", recipe, training, mentor, distillation, progress)
+    test_accuracy, _ = evaluate(student.network, study.dataset.test, study.dataset, study.device)
+    record = study._store.add_finish(
+        study._record.id,
+        winner.number,
+        winner.key,
+        test_accuracy=test_accuracy,
+        val_accuracy=student.facts["val_accuracy"],
+        seconds=student.facts["seconds"] + (teacher.facts["seconds"] if teacher else 0.0),
+        teacher=taught_by.number if taught_by else None,
+        details={
+            "why": _why(number, pick or study.settings.pick),
+            "training": training,
+            "winner": student.facts,
+            "teacher": teacher.facts if teacher else None,
+            "distillation": training["distillation"],
+            "test_images": len(study.dataset.test),
+            "device": describe_device(study.device),
+            "versions": versions(),
+        },
+    )
+    return Finished(_as_model(study, student.network), record)
+
+
+def _why(number: int | None, pick: str | None) -> str:
+    if number is not None:
+        return f"trial {number}, asked for by number"
+    return "knee of the front" if pick is None else f"most accurate with {parse_limit(pick).text}"
+
+
+def _teacher_of(study: Study, winner: TrialRecord) -> TrialRecord | None:
+    """The most accurate network of the front; the next most accurate of all if that is the winner."""
+    front = [trial for trial in study.front() if trial.key != winner.key]
+    others = [trial for trial in _distinct(study) if trial.key != winner.key]
+    best = max(study.front(), key=lambda trial: trial.values["accuracy"], default=None)
+    pool = front if best is not None and best.key != winner.key else others
+    return max(pool, key=lambda trial: trial.values["accuracy"], default=None)
+
+
+def _trained(
+    study: Study,
+    trial: TrialRecord,
+    role: str,
+    recipe: Recipe,
+    training: Mapping[str, Any],
+    teacher: Network | None,
+    distillation: Distillation | None,
+    progress: Progress,
+) -> Trained:
+    """Train a network by the full recipe; what was trained in the same way before is read back."""
+    place = _weights_place(study, training)
+    seed = training_seed(study.seed, trial.key)
+    with global_generators_kept(torch.device(study.device)):
+        torch.manual_seed(seed)
+        network = build(trial.architecture, len(study.classes), study.input_shape[0])
+    if place.exists():
+        network.load_state_dict(load_file(place))
+        return Trained(network.eval(), json.loads(place.with_suffix(".json").read_text(encoding="utf-8")))
+    progress.stage(f"{role}, trial {trial.number}", recipe.epochs)
+    result = train(
+        network,
+        study.dataset,
+        recipe,
+        device=study.device,
+        seed=seed,
+        teacher=teacher,
+        distillation=distillation,
+        on_epoch=partial(_forward, progress, recipe.epochs),
+    )
+    network = network.cpu().eval()
+    facts = {
+        "number": trial.number,
+        "label": trial.architecture.label,
+        "proxy_accuracy": trial.values["accuracy"],
+        "val_accuracy": result.accuracy,
+        "epochs": recipe.epochs,
+        "recipe": recipe.to_dict(),
+        "seconds": result.seconds,
+        "seed": seed,
+    }
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.with_suffix(".json").write_text(json.dumps(facts), encoding="utf-8")
+        part = place.with_suffix(".part")
+        save_file(_contiguous(network), part)
+        part.replace(place)  # whole or not at all: the weights' presence says that the training ended
+    except OSError as problem:
+        raise TrainingError(
+            f"{place.parent}: {problem.strerror or problem}; expected a folder that can be written"
+        ) from problem
+    progress.stage_done(role)
+    return Trained(network, facts)
+
+
+def _forward(progress: Progress, epochs: int, point: Any) -> None:
+    progress.stage_epoch(point, epochs)
+
+
+def _contiguous(network: Network) -> dict[str, torch.Tensor]:
+    return {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+
+
+def _weights_place(study: Study, training: Mapping[str, Any]) -> Path:
+    text = json.dumps(training, sort_keys=True)
+    return study.directory / "trained" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.safetensors"
+
+
+def _finished_before(study: Study, training: Mapping[str, Any]) -> Finished | None:
+    """The latest finish by the very same training whose weights are still there."""
+    place = _weights_place(study, training)
+    for record in reversed(study.finishes):
+        if record.details.get("training") == training and place.exists():
+            network = build(study.trial(record.number).architecture, len(study.classes), study.input_shape[0])
+            network.load_state_dict(load_file(place))
+            return Finished(_as_model(study, network), record)
+    return None
+
+
+def _as_model(study: Study, network: Network) -> Normalized:
+    dataset = study.dataset
+    return Normalized(network.cpu(), dataset.mean, dataset.std).eval()
+
+
+def export(
+    study: Study,
+    directory: str | Path | None,
+    formats: Sequence[str] | None,
+    number: int | None,
+    progress: Progress,
+) -> ExportReport:
+    """Export the winner, or a trial by number; train it first where it is not trained yet."""
+    finished = finish(study, None, number, None, progress)
+    record = finished.record
+    if directory is None:
+        directory = study.directory / ("winner" if number is None else f"trial{number}")
+    trial = study.trial(record.number)
+    metadata = {
+        "study": study.name,
+        "trial": record.number,
+        "architecture": trial.architecture.label,
+        "key": record.key,
+        "data": study.identity.found["data"],
+        "test accuracy": round(record.test_accuracy, 4),
+        "validation accuracy": round(record.val_accuracy, 4),
+        "params": trial.values["params"],
+        "macs": trial.values["macs"],
+    }
+    return write_export(
+        finished.model,
+        directory,
+        input_shape=study.input_shape,
+        classes=study.classes,
+        formats=formats or study.settings.formats,
+        metadata=metadata,
+    )
