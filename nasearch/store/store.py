@@ -59,6 +59,8 @@ class Store:
     def open(cls, url: str) -> Store:
         """Open a database; make its folder, file and tables, or bring them to this version.
 
+        An SQLite file of this version that may only be read opens all the same; a write then fails.
+
         Args:
             url: `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`.
 
