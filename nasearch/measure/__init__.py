@@ -1,0 +1,20 @@
+"""What a network costs: parameters, MACs, memory and time, on a named device."""
+
+from __future__ import annotations
+
+from nasearch.measure.cost import BlockCost, Cost, architecture_cost, block_costs, measure_cost
+from nasearch.measure.device import available_devices, describe_device, resolve_device
+from nasearch.measure.latency import Latency, measure_latency
+
+__all__ = [
+    "BlockCost",
+    "Cost",
+    "Latency",
+    "architecture_cost",
+    "available_devices",
+    "block_costs",
+    "describe_device",
+    "measure_cost",
+    "measure_latency",
+    "resolve_device",
+]
