@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from nasearch.errors import SelectionError
-from nasearch.pareto.limits import Limit
-from nasearch.pareto.objectives import Floats, Objective, finite_values
+from nasearch.pareto.limits import Limit, format_bound
+from nasearch.pareto.objectives import Floats, Objective, find_objective, finite_values
 from nasearch.pareto.objectives import losses as to_losses
 
 _TIE = 1e-12  # scores are sums of a few shares of 1; differences below this are rounding
@@ -122,6 +123,7 @@ def _nobody(table: Floats, names: Sequence[str], limits: Sequence[Limit]) -> str
     for limit in limits:
         column = table[:, names.index(limit.metric)]
         value = column.min() if limit.relation == "<=" else column.max()
-        nearest.append(f"{'smallest' if limit.relation == '<=' else 'largest'} {limit.metric} is {value:g}")
+        text = format_bound(Decimal(str(value)), find_objective(limit.metric).unit)
+        nearest.append(f"{'smallest' if limit.relation == '<=' else 'largest'} {limit.metric} is {text}")
     wanted = " and ".join(limit.text for limit in limits)
     return f"none of {len(table)} trials keeps {wanted}; the {', the '.join(nearest)}"

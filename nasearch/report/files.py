@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -21,7 +22,8 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
         passing.write_bytes(content)
         passing.replace(target)
     except OSError as error:
-        passing.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            passing.unlink()
         reason = error.strerror or str(error)
         raise ExportError(
             f"{target}: cannot be written ({reason}); expected a folder that you may write to"

@@ -191,35 +191,20 @@ def _axes(figure: go.Figure, rows: Sequence[FrontRow], panel: Panel, column: int
 
 
 def _limits(figure: go.Figure, picture: FrontPicture, panel: Panel, column: int) -> None:
-    for limit in picture.limits:
-        for axis, add in ((panel.x, figure.add_vline), (panel.y, figure.add_hline)):
-            if limit.metric == axis.name:
-                place: dict[str, Any] = {"row": 1, "col": column}
-                add(limit.bound, line={"color": VERMILLION, "width": 1.5, "dash": "dash"}, **place)
-                # plotly puts the text of a line on a logarithmic axis at its logarithm's logarithm.
-                spot = math.log10(limit.bound) if axis.is_log else limit.bound
-                number = "" if column == 1 else str(column)
-                along = (
-                    {
-                        "x": spot,
-                        "y": 0.02,
-                        "yref": f"y{number} domain",
-                        "xanchor": "right",
-                        "yanchor": "bottom",
-                    }
-                    if axis is panel.x
-                    else {
-                        "y": spot,
-                        "x": 0.99,
-                        "xref": f"x{number} domain",
-                        "xanchor": "right",
-                        "yanchor": "top",
-                    }
-                )
-                text = html.escape(limit.text)
-                figure.add_annotation(
-                    text=text, showarrow=False, font={"color": VERMILLION}, **along, **place
-                )
+    for axis, add in ((panel.x, figure.add_vline), (panel.y, figure.add_hline)):
+        for limit in layout.limits_near(picture, axis):
+            place: dict[str, Any] = {"row": 1, "col": column}
+            add(limit.bound, line={"color": VERMILLION, "width": 1.5, "dash": "dash"}, **place)
+            # Texts of their own: those that plotly adds to lines are misplaced on logarithmic axes.
+            spot = math.log10(limit.bound) if axis.is_log else limit.bound
+            number = "" if column == 1 else str(column)
+            along = (
+                {"x": spot, "y": 0.02, "yref": f"y{number} domain", "xanchor": "right", "yanchor": "bottom"}
+                if axis is panel.x
+                else {"y": spot, "x": 0.99, "xref": f"x{number} domain", "xanchor": "right", "yanchor": "top"}
+            )
+            text = html.escape(limit.text)
+            figure.add_annotation(text=text, showarrow=False, font={"color": VERMILLION}, **along, **place)
 
 
 def _table(picture: FrontPicture) -> str:

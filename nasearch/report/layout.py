@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nasearch.pareto import Objective
+from nasearch.pareto import Limit, Objective
 from nasearch.report import formatting
 from nasearch.report.content import FrontPicture, FrontRow, Reference
 from nasearch.report.tables import outcome_line
@@ -112,6 +112,21 @@ def visible_low(rows: Sequence[FrontRow], panel: Panel) -> float:
         return values[0]
     usual = min([values[len(values) // 10], *(panel.y.value(row) for row in rows if row.is_front)])
     return max(values[0], usual - 0.15 * (values[-1] - usual))
+
+
+def limits_near(picture: FrontPicture, axis: Axis) -> list[Limit]:
+    """Limits on an axis that lie among its trials or a little beyond them.
+
+    Refused networks are not drawn, so a limit is often just beyond the last trial; one far away would only
+    press the trials together.
+    """
+    values = [axis.value(row) for row in drawn(picture)]
+    if not values:
+        return []
+    room = 0.15 * (max(values) - min(values))
+    low = min(values) / 1.5 if axis.is_log else min(values) - room
+    high = max(values) * 1.5 if axis.is_log else max(values) + room
+    return [limit for limit in picture.limits if limit.metric == axis.name and low <= limit.bound <= high]
 
 
 def summary(row: FrontRow, picture: FrontPicture, panel: Panel | None = None) -> str:

@@ -21,6 +21,15 @@ from nasearch.report.files import write_bytes
 from nasearch.report.layout import BLUE, GREEN, GREY, GREY_TEXT, INK, PALE, VERMILLION, Axis, Panel
 
 _DPI = 150
+_BROKEN: dict[str, Any] = {
+    "facecolor": "#F3E3DA",
+    "edgecolor": "#DDB9A5",
+    "hatch": "////",
+    "lw": 0,
+    "alpha": 0.55,
+    "zorder": 0.6,
+}
+_EDGE: dict[str, Any] = {"color": VERMILLION, "lw": 1.1, "ls": (0, (4, 3)), "zorder": 2}
 _COLUMNS = 3  # panels beside one another, before a second line of them
 
 
@@ -53,8 +62,8 @@ def front_png(picture: FrontPicture, path: str | Path) -> Path:
         hspace=0.3,
     )
     edge = 0.22 / width
-    figure.text(edge, 1 - 0.18 / height, picture.study, size=16, weight="bold", color=INK, va="top")
-    figure.text(edge, 1 - 0.52 / height, "\n".join(words), size=9.5, color=GREY_TEXT, va="top")
+    figure.text(edge, 1 - 0.18 / height, _plain(picture.study), size=16, weight="bold", color=INK, va="top")
+    figure.text(edge, 1 - 0.52 / height, _plain("\n".join(words)), size=9.5, color=GREY_TEXT, va="top")
     for i, panel in enumerate(panels):
         axes = figure.add_subplot(lines, columns, i + 1)
         _draw(axes, picture, rows, panel, has_steps=len(picture.objectives) <= 2)
@@ -142,6 +151,7 @@ def _frame(axes: Any, picture: FrontPicture, rows: list[FrontRow], panel: Panel)
             handle.set_major_locator(MaxNLocator(7, integer=axis.name == layout.TRIAL))
         handle.set_major_formatter(FuncFormatter(_tick(axis)))
     xs = [value for value in map(panel.x.value, points) if math.isfinite(value)]
+    xs.extend(limit.bound for limit in layout.limits_near(picture, panel.x))
     axes.set_xlim(*_padded(min(xs), max(xs), panel.x, 0.05, 0.07))
     ys = sorted(value for value in map(panel.y.value, points) if math.isfinite(value))
     low = layout.visible_low(rows, panel)
@@ -195,33 +205,33 @@ def _steps(
 
 
 def _shade_limits(axes: Any, picture: FrontPicture, panel: Panel) -> None:
-    for limit in picture.limits:
-        for axis, span, view in (
-            (panel.x, axes.axvspan, axes.get_xlim()),
-            (panel.y, axes.axhspan, axes.get_ylim()),
-        ):
-            if limit.metric != axis.name or not view[0] < limit.bound < view[1]:
-                continue
-            edges = (limit.bound, view[1]) if limit.relation == "<=" else (view[0], limit.bound)
-            span(*edges, facecolor="#F3E3DA", edgecolor="#DDB9A5", hatch="////", lw=0, alpha=0.55, zorder=0.6)
-            if axis is panel.x:
-                axes.axvline(limit.bound, color=VERMILLION, lw=1.1, ls=(0, (4, 3)), zorder=2)
-                spot, turn, place = (limit.bound, 0.03), 90, axes.get_xaxis_transform()
-            else:
-                axes.axhline(limit.bound, color=VERMILLION, lw=1.1, ls=(0, (4, 3)), zorder=2)
-                spot, turn, place = (0.985, limit.bound), 0, axes.get_yaxis_transform()
-            axes.annotate(
-                limit.text,
-                spot,
-                xycoords=place,
-                xytext=(-4, 2) if turn else (0, -5),
-                textcoords="offset points",
-                rotation=turn,
-                size=9,
-                color=VERMILLION,
-                ha="right",
-                va="bottom" if turn else "top",
-            )
+    for limit in layout.limits_near(picture, panel.x):
+        left, right = axes.get_xlim()
+        edges = (limit.bound, right) if limit.relation == "<=" else (left, limit.bound)
+        axes.axvspan(*edges, **_BROKEN)
+        axes.axvline(limit.bound, **_EDGE)
+        _limit_text(axes, limit.text, (limit.bound, 0.03), axes.get_xaxis_transform(), rotation=90)
+    for limit in layout.limits_near(picture, panel.y):
+        bottom, top = axes.get_ylim()
+        edges = (limit.bound, top) if limit.relation == "<=" else (bottom, limit.bound)
+        axes.axhspan(*edges, **_BROKEN)
+        axes.axhline(limit.bound, **_EDGE)
+        _limit_text(axes, limit.text, (0.985, limit.bound), axes.get_yaxis_transform(), rotation=0)
+
+
+def _limit_text(axes: Any, text: str, spot: tuple[float, float], transform: Any, rotation: int) -> None:
+    axes.annotate(
+        text,
+        spot,
+        xycoords=transform,
+        xytext=(-4, 2) if rotation else (0, -5),
+        textcoords="offset points",
+        rotation=rotation,
+        size=9,
+        color=VERMILLION,
+        ha="right",
+        va="bottom" if rotation else "top",
+    )
 
 
 def _names(axes: Any, picture: FrontPicture, front: list[FrontRow], panel: Panel) -> None:
@@ -261,6 +271,11 @@ def _names(axes: Any, picture: FrontPicture, front: list[FrontRow], panel: Panel
         _note(axes, f"#{row.number}", spot, (-5, 4 * up), BLUE, "right", "bottom" if up > 0 else "top")
 
 
+def _plain(text: str) -> str:
+    """Names are no mathematics to matplotlib."""
+    return text.replace("$", r"\$")
+
+
 def _note(
     axes: Any,
     text: str,
@@ -273,7 +288,7 @@ def _note(
     bold: bool = False,
 ) -> None:
     axes.annotate(
-        text.replace("$", r"\$"),  # names are no mathematics
+        _plain(text),
         spot,
         xytext=offset,
         textcoords="offset points",

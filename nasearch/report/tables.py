@@ -61,7 +61,7 @@ def trials_table(
     rows: Sequence[FrontRow], objectives: Sequence[str], title: str | None = None, width: int | None = None
 ) -> Table:
     """All trials as given, with outcome and, where there is one, the reason; `width` as in `front_table`."""
-    names = _fitting(rows, objectives, width, fixed=40)
+    names = _fitting(rows, objectives, width, fixed=60)  # reasons are longer than labels
     table = _table(title)
     table.add_column("trial", justify="right", no_wrap=True)
     table.add_column("outcome", no_wrap=True)

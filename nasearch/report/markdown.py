@@ -1,0 +1,270 @@
+"""`report.md`: what was searched, with what, what came out, and how every number was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from nasearch.report import formatting, layout, tables
+from nasearch.report.content import FrontRow, LatencyFacts, StudyReport, TrainedFacts, WinnerFacts
+
+
+def report_md(report: StudyReport) -> str:
+    """The report as GitHub-flavoured Markdown; what was not measured is said to be so."""
+    sections: tuple[Callable[[StudyReport], list[str]], ...] = (
+        _head,
+        _winner,
+        _front,
+        _search,
+        _data,
+        _training,
+        _measured,
+        _machine,
+        _reproduce,
+    )
+    return "\n\n".join("\n".join(lines) for section in sections if (lines := section(report))) + "\n"
+
+
+def _head(report: StudyReport) -> list[str]:
+    picture = report.picture
+    objectives = ", ".join(
+        f"{formatting.title(o.name)} ({'less' if o.is_cost else 'more'} is better)"
+        for o in picture.objectives
+    )
+    candidates = _count(report.spent, "candidate")
+    return [
+        f"# {_text(picture.study)}",
+        "",
+        f"{candidates} from the space {_code(report.space)} on {_code(picture.data)}, for {objectives}.",
+        f"Written {report.created_at}.",
+        "",
+        f"![The front of {_text(picture.study)}]({_link(report.picture_path)})",
+        "",
+        f"The same to point at: [{_text(report.page_path)}]({_link(report.page_path)}).",
+    ]
+
+
+def _winner(report: StudyReport) -> list[str]:
+    winner = report.winner
+    if winner is None:
+        return [
+            "## Winner",
+            "",
+            "The study is not finished: no network was trained in full, the test split is unread.",
+        ]
+    trained = winner.trained
+    readings = (
+        "read once, by this network"
+        if winner.test_readings == 1
+        else f"reading number {winner.test_readings} of it"
+    )
+    test = f"**{formatting.percent(winner.test_accuracy)}**"
+    facts = [
+        ("network", f"trial {trained.number}: {_text(trained.label)}"),
+        ("chosen as", _text(winner.why)),
+        ("**test accuracy**", f"{test} of {winner.test_images:,} test images ({readings})"),
+        ("validation accuracy", f"{formatting.percent(trained.val_accuracy)} after the full training"),
+        ("in the search", f"{formatting.percent(trained.proxy_accuracy)} validation accuracy by the proxy"),
+        *(
+            (formatting.title(name), _exact(name, value))
+            for name, value in winner.values.items()
+            if name not in ("accuracy", "latency_ms")
+        ),
+        ("latency", _latency(winner.latency)),
+        ("training", _trained(trained)),
+        *_teacher(winner),
+    ]
+    return ["## Winner", "", *_table(("", ""), facts), *_files(winner)]
+
+
+def _teacher(winner: WinnerFacts) -> list[tuple[str, str]]:
+    teacher = winner.teacher
+    if teacher is None:
+        return [("teacher", "none")]
+    options = f"; {_options(winner.distillation)}" if winner.distillation else ""
+    network = f"trial {teacher.number}: {_text(teacher.label)}"
+    accuracy = f"{formatting.percent(teacher.val_accuracy)} validation accuracy after its own training"
+    return [("teacher", f"{network}; {accuracy} ({_trained(teacher)}){options}")]
+
+
+def _files(winner: WinnerFacts) -> list[str]:
+    if not winner.files:
+        return ["", "Nothing was exported."]
+    rows = [
+        (
+            f"[{_text(file.path.as_posix())}]({_link(file.path.as_posix())})",
+            file.format,
+            formatting.size(file.size),
+            formatting.MISSING if file.max_difference is None else f"{file.max_difference:.1e}",
+        )
+        for file in winner.files
+    ]
+    return [
+        "",
+        "Each file was loaded in a fresh process without nasearch and compared to the original's outputs.",
+        "",
+        *_table(("file", "format", "size", "largest difference"), rows),
+    ]
+
+
+def _front(report: StudyReport) -> list[str]:
+    picture = report.picture
+    rows = layout.front_rows(picture.rows, layout.panels(picture)[0])
+    if not rows:
+        return ["## Front", "", "No candidate was measured completely, so there is no front."]
+    names = formatting.metric_names(rows, [objective.name for objective in picture.objectives])
+    head = ("trial", "", *map(formatting.title, names), "network")
+    body = [(str(row.number), tables.mark(row), *_metrics(row, names), _text(row.label)) for row in rows]
+    lines = [
+        "## Front",
+        "",
+        *_table(head, body),
+        "",
+        f"Accuracy is that of the proxy: {picture.fidelity or 'see below'}.",
+    ]
+    if any(row.latency_iqr_ms is not None for row in rows):
+        lines[-1] += " What follows ± is half the interquartile range."
+    if report.hypervolume is not None:
+        corner = ", ".join(
+            f"{formatting.title(o.name) if o.is_cost else 'error'} {formatting.metric(o.name, x)}"
+            for o, x in zip(picture.objectives, report.reference, strict=False)
+        )
+        lines += ["", f"Hypervolume: {100 * report.hypervolume:.2f} % of the box up to ({corner})."]
+    return lines
+
+
+def _search(report: StudyReport) -> list[str]:
+    limits = ", ".join(_code(limit.text) for limit in report.picture.limits) or "none"
+    facts = [
+        ("space", f"{_code(report.space)}: {_text(report.space_about)}; {report.space_size:,} networks"),
+        ("limits", limits),
+        ("sampler", _code(report.sampler)),
+        ("seed", f"{report.seed}" + (", deterministic" if report.deterministic else "")),
+        ("budget", f"{report.spent} of {report.budget} candidates spent"),
+        ("trials", tables.outcome_line(report.picture.rows)),
+        ("time", formatting.MISSING if report.seconds is None else formatting.duration(report.seconds)),
+    ]
+    lines = ["## Search", "", *_table(("", ""), facts)]
+    failed = [row for row in report.picture.rows if row.outcome == "failed"]
+    if failed:
+        lines += [
+            "",
+            "Failed:",
+            "",
+            *(f"- trial {row.number}: {_text(row.reason or 'no reason')}" for row in failed),
+        ]
+    return lines
+
+
+def _data(report: StudyReport) -> list[str]:
+    data = report.data
+    shape = " x ".join(str(length) for length in data.input_shape)
+    facts = [
+        ("data", f"{_code(data.name)}: {_text(data.about)}"),
+        ("classes", str(data.classes)),
+        ("images", f"{shape} (channels, height, width)"),
+        ("training split", f"{data.train:,} images"),
+        ("validation split", f"{data.val:,} images, stratified, split off by seed {data.split_seed}"),
+        ("test split", f"{data.test:,} images"),
+        ("fingerprint", _code(data.fingerprint)),
+    ]
+    return ["## Data", "", *_table(("", ""), facts)]
+
+
+def _training(report: StudyReport) -> list[str]:
+    lines = [
+        "## Training",
+        "",
+        f"Proxy: {report.picture.fidelity or 'not named'}. {_options(report.recipe)}.",
+    ]
+    if report.winner is not None:
+        lines += ["", f"Winner: {_options(report.winner.trained.recipe)}."]
+        if report.winner.teacher is not None:
+            lines += ["", f"Teacher: {_options(report.winner.teacher.recipe)}."]
+    return lines
+
+
+def _measured(report: StudyReport) -> list[str]:
+    del report  # the same for every study; written out so that the numbers can be read alone
+    return [
+        "## How it was measured",
+        "",
+        "- Accuracy in the search: on the validation split after the proxy's last epoch, one seed a network.",
+        "- Parameters: all trainable numbers. MACs: multiply-accumulates for one image.",
+        "- Peak memory: the largest sum of live activations; one image, float32, nothing in place.",
+        "- Latency: median after warm-up, in the runtime named beside it, on an otherwise idle device.",
+        "- Test accuracy: of the trained winner, which was chosen without it.",
+    ]
+
+
+def _machine(report: StudyReport) -> list[str]:
+    device = [(_text(str(name)), _text(str(value))) for name, value in report.device.items()]
+    versions = [(_text(name), _text(version)) for name, version in report.versions.items()]
+    return ["## Machine", "", *_table(("device", ""), device), "", *_table(("library", "version"), versions)]
+
+
+def _reproduce(report: StudyReport) -> list[str]:
+    stored = f" Its trials are in {_code(report.stored_in)}." if report.stored_in else ""
+    again = (
+        "It gives the same candidates and accuracies."
+        if report.deterministic
+        else "The candidates' accuracies vary a little from run to run; `--deterministic` fixes them."
+    )
+    return ["## Again", "", "```sh", report.command, "```", "", again + stored]
+
+
+def _trained(trained: TrainedFacts) -> str:
+    epochs = _count(trained.epochs, "epoch")
+    return f"{epochs}, {formatting.duration(trained.seconds)}, seed {trained.seed}"
+
+
+def _latency(latency: LatencyFacts | None) -> str:
+    if latency is None:
+        return "not measured"
+    median = formatting.milliseconds(latency.median_ms, latency.iqr_ms)
+    return (
+        f"{median}, 95th percentile {formatting.milliseconds(latency.p95_ms)}; batch {latency.batch}, "
+        f"{latency.repeats} repeats, {_text(latency.runtime)}, {_text(latency.device)}"
+    )
+
+
+def _exact(name: str, value: float) -> str:
+    """A cost in short and, where that rounds it, in full."""
+    short = formatting.metric(name, value)
+    return f"{short} ({round(value):,})" if value >= 1000 and float(value).is_integer() else short
+
+
+def _metrics(row: FrontRow, names: Iterable[str]) -> list[str]:
+    return [
+        formatting.metric(name, row.values.get(name), row.latency_iqr_ms if name == "latency_ms" else None)
+        for name in names
+    ]
+
+
+def _options(options: Mapping[str, object]) -> str:
+    return (
+        ", ".join(f"{name.replace('_', ' ')} {_text(str(value))}" for name, value in options.items())
+        or "no options"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+
+
+def _text(text: str) -> str:
+    """Names and reasons are text: one line, and no Markdown of their own."""
+    line = " ".join(text.split())
+    return "".join(f"\\{sign}" if sign in r"\`*_[]<>|#" else sign for sign in line)
+
+
+def _code(text: str) -> str:
+    line = " ".join(text.split()).replace("|", r"\|")
+    return f"`` {line} ``" if "`" in line else f"`{line}`"
+
+
+def _link(path: str) -> str:
+    return f"<{path}>" if " " in path or "(" in path else path

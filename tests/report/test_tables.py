@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pytest
+from rich.console import Console, RenderableType
+
+from nasearch.report.content import FrontRow, StudySummary
+from nasearch.report.drawing import bar, network_json, network_table
+from nasearch.report.tables import (
+    front_json,
+    front_table,
+    outcome_line,
+    studies_json,
+    studies_table,
+    trials_json,
+    trials_table,
+)
+from tests.report.examples import ROWS
+
+OBJECTIVES = ["accuracy", "macs"]
+
+
+def lines(table: RenderableType, width: int = 140) -> list[str]:
+    console = Console(width=width, record=True, file=None, force_terminal=False, quiet=False)
+    with console.capture() as capture:
+        console.print(table)
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def line_with(text: str, found: Sequence[str]) -> str:
+    (line,) = [line for line in found if text in line]
+    return line
+
+
+def test_the_front_has_its_trials_and_the_knee_is_marked() -> None:
+    found = lines(front_table(ROWS, OBJECTIVES, "front [of] x"))
+    assert line_with("front [of] x", found)
+    knee = line_with("knee", found)
+    for text in (
+        "knee winner",
+        " 1 ",
+        "86.00 %",
+        "1.24 M",
+        "52.3 k",
+        "256 kB",
+        "1.31 ms ± 0.05",
+        "k5 e4 [se]",
+    ):
+        assert text in knee
+    assert not any("residual k3" in line for line in found)  # dominated
+    assert line_with("± half the interquartile range", found)
+    assert "–" in line_with("inception", found)  # no latency was measured
+
+
+def test_a_narrow_terminal_keeps_the_objectives_and_the_networks() -> None:
+    found = lines(front_table(ROWS, OBJECTIVES, width=80), 80)
+    assert found[1].split() == ["trial", "accuracy", "MACs", "parameters", "network"]
+    assert "3 stages, mbconv k5 e4" in line_with("knee", found)
+    assert max(map(len, found)) <= 80
+
+
+def test_an_empty_front_is_a_table_without_rows() -> None:
+    assert front_table([], OBJECTIVES).row_count == 0
+    assert front_json([], OBJECTIVES) == {"objectives": OBJECTIVES, "front": []}
+
+
+def test_trials_say_why() -> None:
+    found = lines(trials_table(ROWS, OBJECTIVES, width=140))
+    assert "diverged at epoch 1, step 37: loss is nan" in line_with("failed ", found)
+    assert "the limit is macs <= 9M" in line_with("refused ", found)
+    assert "1 min 15 s" in line_with("knee winner", found)
+    assert found[-1].strip() == "5 complete, 1 failed, 1 refused"
+
+
+def test_outcomes_are_counted_in_a_fixed_order() -> None:
+    rows = [
+        FrontRow(i, "", {}, outcome=name)
+        for i, name in enumerate(["repeated", "raced_out", "odd", "complete"])
+    ]
+    assert outcome_line(rows) == "1 complete, 1 raced out, 1 repeated, 1 odd"
+    assert outcome_line([]) == "no trials"
+
+
+def test_json_has_raw_values() -> None:
+    text = json.loads(json.dumps(front_json(ROWS, OBJECTIVES)))
+    assert [row["number"] for row in text["front"]] == [0, 1, 3, 4]
+    knee = text["front"][1]
+    assert knee["values"] == {
+        "accuracy": 0.86,
+        "macs": 1_240_000,
+        "params": 52_300,
+        "peak_activation_bytes": 256_000,
+        "latency_ms": 1.312,
+    }
+    assert isinstance(knee["values"]["macs"], int)
+    assert (knee["is_knee"], knee["latency_iqr_ms"], knee["reason"]) == (True, 0.1, None)
+    assert len(json.loads(json.dumps(trials_json(ROWS, OBJECTIVES)))["trials"]) == len(ROWS)
+
+
+def test_studies() -> None:
+    study = StudySummary("a", "tiny", "npz:x.npz", ("accuracy", "macs"), 12, "2026-01-02T03:04:05+00:00", 0.9)
+    found = lines(studies_table([study, replace(study, name="b[1]", best_accuracy=None)]))
+    assert "2026-01-02 03:04" in line_with("90.00 %", found)
+    assert "–" in line_with("b[1]", found)
+    assert json.loads(json.dumps(studies_json([study])))["studies"][0]["budget_used"] == 12
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    kind: str
+    label: str
+    output_shape: tuple[int, ...]
+    params: int
+    macs: int
+    peak_activation_bytes: int
+
+
+NETWORK = [
+    Row("stem", "conv", "conv k3", (16, 28, 28), 400, 250_000, 50_000),
+    Row("stage1.block1", "mbconv", "mbconv k5 e4 se", (24, 14, 14), 8_000, 750_000, 90_000),
+    Row("head", "linear", "linear", (10,), 250, 0, 1_000),
+]
+
+
+def test_a_network_is_drawn_with_shares_and_totals() -> None:
+    found = lines(network_table(NETWORK, "trial 1"))
+    block = line_with("stage1.block1", found)
+    for text in ("mbconv k5 e4 se", "24 x 14 x 14", "8.00 k", "750 k", "█████████", "75.0 %", "90 kB"):
+        assert text in block
+    assert "0.0 %" in line_with("head", found)
+    total = line_with("total", found)
+    for text in ("3 blocks", "8.65 k", "1.00 M", "90 kB"):
+        assert text in total
+    assert "120 kB" in line_with("total", lines(network_table(NETWORK, None, peak_activation_bytes=120_000)))
+
+
+def test_a_network_without_macs_or_blocks_can_be_drawn() -> None:
+    assert "0.0 %" in line_with("head", lines(network_table(NETWORK[2:])))
+    assert "0 blocks" in line_with("total", lines(network_table([])))
+
+
+@pytest.mark.parametrize(
+    ("share", "drawn"),
+    [(0.0, ""), (1e-9, "▏"), (1 / 16, "▌"), (0.5, "████"), (9 / 16, "████▌"), (1.0, "█" * 8)],
+)
+def test_bars_are_exact_to_an_eighth(share: float, drawn: str) -> None:
+    assert bar(share, width=8) == drawn
+
+
+def test_a_network_as_json_has_the_sums() -> None:
+    text = json.loads(json.dumps(network_json(NETWORK)))
+    assert (text["params"], text["macs"], len(text["blocks"])) == (8_650, 1_000_000, 3)
+    assert text["blocks"][0]["output_shape"] == [16, 28, 28]
