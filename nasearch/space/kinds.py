@@ -60,7 +60,8 @@ class Option:
             return False
         if self.whole and not isinstance(value, int):
             return False
-        assert self.low is not None and self.high is not None
+        assert self.low is not None
+        assert self.high is not None
         return self.low <= value <= self.high and not (self.odd and value % 2 == 0)
 
     def exact(self, value: Any) -> Any:
@@ -87,7 +88,7 @@ def numbers(default: float, low: float, high: float, about: str) -> Option:
     return Option(default, about, low=low, high=high, whole=False)
 
 
-def _never(block: Block, in_channels: int) -> bool:
+def _never(_block: Block, _in_channels: int) -> bool:
     return False
 
 

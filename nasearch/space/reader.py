@@ -16,9 +16,10 @@ import yaml
 
 from nasearch.errors import NasearchError, SpaceError
 
-MAX_BYTES = 1_000_000
-MAX_VALUES = 50_000
+MAX_BYTES = 250_000
+MAX_VALUES = 20_000
 MAX_DEPTH = 40
+_PLAIN_TAGS = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
 
 
 @dataclass
@@ -120,6 +121,8 @@ def _plain(
     if depth > MAX_DEPTH:
         raise document.error(f"{document.source}: nested deeper than {MAX_DEPTH}; expected a plain file")
     document.lines.setdefault(place, node.start_mark.line + 1)
+    if not isinstance(node, yaml.ScalarNode) and node.tag not in _PLAIN_TAGS:
+        document.complain(place, f" has the tag {node.tag}; tags are not read, leave it out")
     if isinstance(node, yaml.SequenceNode):
         return [
             _plain(item, f"{place}[{i}]", depth + 1, document, loader, count)

@@ -123,7 +123,8 @@ class Search:
     def _tell(self, candidate: Candidate) -> None:
         """Tell Optuna what our measurement says."""
         known = self._store.measurement(self._study_id, candidate.architecture.key)
-        assert known is not None and known.state != "running"
+        assert known is not None
+        assert known.state != "running"
         outcome: ledger.Outcome = "complete" if known.state == "complete" else "failed"
         values = {**candidate.values, **known.values}
         extra = {"seconds": known.seconds, "accuracy": values.get("accuracy")}
