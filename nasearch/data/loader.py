@@ -45,10 +45,9 @@ class Batches:
     """One split on one device, epoch by epoch.
 
     Without augmentation (`augmentation=None`) the images come in their order and all of them, for evaluation.
-    With it they are shuffled anew each epoch into batches of one size: the split is cut into
-    ceil(n / batch_size) batches of floor(n / batches) images, and the few left over (fewer than there are
-    batches) wait for another epoch. One size keeps kernels chosen once, and no batch is so small that batch
-    normalisation fails.
+    With it they are shuffled anew each epoch into batches of one size, of at least two images: the split is
+    cut into ceil(n / batch_size) batches of floor(n / batches) images, and the few left over (fewer than
+    there are batches) wait for another epoch. One size keeps kernels chosen once.
     """
 
     def __init__(
@@ -86,7 +85,11 @@ class Batches:
         self.shift = shift.float().view(1, -1, 1, 1).to(self.device)
         self.one_hot = torch.eye(num_classes, device=self.device)
         self.steps = -(-len(split) // batch_size)
-        self.batch_size = len(split) // self.steps if augmentation is not None else batch_size
+        self.batch_size = batch_size
+        if augmentation is not None:
+            # never one image alone, for which batch normalisation has no variance
+            self.steps = max(1, min(self.steps, len(split) // 2))
+            self.batch_size = len(split) // self.steps
         self.mixers = [
             v2.MixUp(alpha=augmentation.mixup_alpha) if augmentation and augmentation.mixup_share else None,
             v2.CutMix(alpha=augmentation.cutmix_alpha)

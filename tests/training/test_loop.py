@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NoReturn
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from nasearch.data import Dataset, Split
+from nasearch.errors import TrainingError
+from nasearch.training import CurvePoint, Distillation, Recipe, evaluate, learning_rate, train
+from nasearch.training.loop import make_optimizer
+
+Maker = Callable[[int], nn.Module]
+SHORT = Recipe("short", epochs=2, batch_size=32, lr=1e-2)
+MIXED = replace(SHORT, mixup_share=0.4, cutmix_share=0.4)
+
+
+def weights(model: nn.Module) -> list[Tensor]:
+    return list(model.state_dict().values())
+
+
+def same(first: nn.Module, second: nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
+
+
+def test_a_small_network_learns(dataset: Dataset, make_network: Maker) -> None:
+    model = make_network(0)
+    recipe = Recipe("longer", epochs=12, batch_size=20, lr=2e-2, crop_padding=1)
+    result = train(model, dataset, recipe)
+    assert result.accuracy > 0.9
+    assert result.accuracy == evaluate(model, dataset.val, dataset)[0]
+    assert not model.training
+    assert result.images_seen == 12 * 200
+
+
+def test_the_curve_has_a_point_an_epoch_as_it_is_reached(dataset: Dataset, make_network: Maker) -> None:
+    points: list[CurvePoint] = []
+    result = train(make_network(0), dataset, replace(SHORT, epochs=3), on_epoch=points.append)
+    assert tuple(points) == result.curve
+    assert [point.epoch for point in points] == [1, 2, 3]
+    assert points[0].seconds <= points[1].seconds <= points[2].seconds <= result.seconds
+    assert points[2].lr < points[1].lr
+    assert all(0 <= point.val_accuracy <= 1 and point.train_loss > 0 for point in points)
+    assert result.accuracy == points[-1].val_accuracy
+
+
+def test_validating_less_often_keeps_the_last_epoch(dataset: Dataset, make_network: Maker) -> None:
+    often, seldom = make_network(0), make_network(0)
+    train(often, dataset, replace(SHORT, epochs=5))
+    result = train(seldom, dataset, replace(SHORT, epochs=5), evaluate_every=2)
+    assert [point.epoch for point in result.curve] == [2, 4, 5]
+    assert same(often, seldom)  # reading the validation split changes nothing
+
+
+@pytest.mark.parametrize("recipe", [SHORT, MIXED])
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(
+    dataset: Dataset, make_network: Maker, recipe: Recipe
+) -> None:
+    first, again, other = make_network(0), make_network(0), make_network(0)
+    torch.manual_seed(11)
+    one = train(first, dataset, recipe, seed=4)
+    torch.manual_seed(22)  # the state of the global generator has no part in it
+    two = train(again, dataset, recipe, seed=4)
+    train(other, dataset, recipe, seed=5)
+    assert same(first, again)
+    assert not same(first, other)
+    assert [p.val_loss for p in one.curve] == [p.val_loss for p in two.curve]
+
+
+def test_global_generators_are_left_as_found(dataset: Dataset, make_network: Maker) -> None:
+    torch.manual_seed(1)
+    random.seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    expected = torch.rand(3).tolist(), random.random(), np.random.rand()  # noqa: NPY002
+    torch.manual_seed(1)
+    random.seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    train(make_network(0), dataset, MIXED)
+    assert (torch.rand(3).tolist(), random.random(), np.random.rand()) == expected  # noqa: NPY002
+
+
+def test_the_result_is_laid_out_as_files_want_it(dataset: Dataset, make_network: Maker) -> None:
+    model = make_network(0)
+    train(model, dataset, SHORT)
+    assert all(value.is_contiguous() for value in weights(model))
+
+
+class Untouchable(Split):
+    """A split that cannot be read."""
+
+    def __getattribute__(self, name: str) -> NoReturn:
+        raise AssertionError(f"the test split was read: {name}")
+
+
+def test_the_test_split_is_not_read(dataset: Dataset, make_network: Maker) -> None:
+    guarded = replace(dataset, test=Untouchable.__new__(Untouchable))
+    with pytest.raises(AssertionError, match="the test split was read"):
+        len(guarded.test.labels)
+    train(make_network(0), guarded, SHORT)
+
+
+def test_only_the_recipes_share_is_seen(dataset: Dataset, make_network: Maker) -> None:
+    assert train(make_network(0), dataset, replace(SHORT, images=64)).images_seen == 2 * 64
+    assert (
+        train(make_network(0), dataset, replace(SHORT, images=10_000)).images_seen == 2 * 7 * 28
+    )  # 200 in 7 steps
+
+
+class Explosive(nn.Module):
+    """Gives NaN from its n-th training batch on."""
+
+    def __init__(self, network: nn.Module, after: int) -> None:
+        super().__init__()
+        self.network, self.after, self.calls = network, after, 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.calls += self.training
+        logits: Tensor = self.network(images)
+        return logits * float("nan") if self.calls >= self.after else logits
+
+
+@pytest.mark.parametrize(("after", "epoch", "step"), [(1, 1, 1), (13, 1, 13), (27, 2, 7)])
+def test_a_loss_that_is_not_finite_stops_within_a_few_steps(
+    dataset: Dataset, make_network: Maker, after: int, epoch: int, step: int
+) -> None:
+    model = Explosive(make_network(0), after)
+    with pytest.raises(
+        TrainingError, match=rf"^diverged at epoch {epoch}, step {step}: loss is nan; .* than 0\.01$"
+    ):
+        train(model, dataset, replace(SHORT, batch_size=10))
+    assert model.calls <= after + 10
+
+
+def test_weights_that_break_in_the_last_step_are_seen_in_validation(
+    dataset: Dataset, make_network: Maker
+) -> None:
+    class BrokenWhenJudged(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = make_network(0)
+
+        def forward(self, images: Tensor) -> Tensor:
+            logits: Tensor = self.network(images)
+            return logits if self.training else logits / 0
+
+    with pytest.raises(TrainingError, match=r"diverged at epoch 1, step 7: validation loss is (nan|inf)"):
+        train(BrokenWhenJudged(), dataset, SHORT)
+
+
+@pytest.mark.parametrize(("total", "warmup_share"), [(64, 0.2), (10, 0.0), (7, 0.5), (1, 0.2), (2, 0.9)])
+def test_the_schedule_is_torchs_linear_and_cosine_in_turn(total: int, warmup_share: float) -> None:
+    recipe = replace(SHORT, warmup_share=warmup_share)
+    warmup = min(int(np.ceil(warmup_share * total)), total - 1)
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=recipe.lr)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=total - warmup)
+    expected = []
+    for _ in range(total - warmup):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        cosine.step()
+    expected = [recipe.lr * (step + 1) / warmup for step in range(warmup)] + expected
+    assert [learning_rate(step, total, recipe) for step in range(total)] == pytest.approx(expected, rel=1e-6)
+
+
+def test_norms_and_biases_are_not_decayed(make_network: Maker) -> None:
+    model = make_network(0)
+    assert isinstance(model, nn.Sequential)
+    decayed, free = make_optimizer(model, SHORT, torch.device("cpu")).param_groups
+    assert {id(p) for p in decayed["params"]} == {
+        id(model[0].weight),
+        id(model[3].weight),
+        id(model[9].weight),
+    }
+    assert decayed["weight_decay"] == SHORT.weight_decay
+    assert free["weight_decay"] == 0
+    assert len(free["params"]) == 5  # two norms of two, and the bias of the linear layer
+
+
+def test_a_network_without_parameters_is_refused(dataset: Dataset) -> None:
+    with pytest.raises(TrainingError, match="no parameters to train"):
+        train(nn.Flatten(), dataset, SHORT)
+
+
+def test_a_teacher_is_in_evaluation_mode_sees_the_same_batches_and_is_left_alone(
+    dataset: Dataset, make_network: Maker
+) -> None:
+    seen: list[tuple[bool, Tensor]] = []
+    fed: list[Tensor] = []
+    teacher, student = make_network(1).train(), make_network(0)
+    before = [value.clone() for value in weights(teacher)]
+    teacher.register_forward_pre_hook(
+        lambda module, inputs: seen.append((module.training, inputs[0].clone()))
+    )
+    student.register_forward_pre_hook(
+        lambda module, inputs: fed.append(inputs[0].clone()) if module.training else None
+    )
+    train(student, dataset, MIXED, teacher=teacher)
+    assert len(seen) == len(fed) == 2 * 7
+    assert not any(training for training, _ in seen)
+    assert all(torch.equal(images, other) for (_, images), other in zip(seen, fed, strict=True))
+    assert teacher.training
+    assert all(torch.equal(a, b) for a, b in zip(weights(teacher), before, strict=True))
+
+
+def test_alpha_zero_is_training_without_a_teacher_and_alpha_one_is_not(
+    dataset: Dataset, make_network: Maker
+) -> None:
+    plain, ignored, taught = make_network(0), make_network(0), make_network(0)
+    train(plain, dataset, SHORT)
+    train(ignored, dataset, SHORT, teacher=make_network(1), distillation=Distillation(alpha=0.0))
+    train(taught, dataset, SHORT, teacher=make_network(1), distillation=Distillation(alpha=1.0))
+    for a, b in zip(weights(plain), weights(ignored), strict=True):
+        torch.testing.assert_close(a, b)
+    assert not same(plain, taught)
+
+
+def test_distillation_without_teacher_and_idle_validation_are_refused(
+    dataset: Dataset, make_network: Maker
+) -> None:
+    with pytest.raises(TrainingError, match="distillation is given without a teacher"):
+        train(make_network(0), dataset, SHORT, distillation=Distillation())
+    with pytest.raises(TrainingError, match="evaluate_every is 0"):
+        train(make_network(0), dataset, SHORT, evaluate_every=0)
+
+
+def test_an_odd_image_left_over_does_not_break_batch_normalisation(
+    dataset: Dataset, make_network: Maker
+) -> None:
+    tiny = replace(dataset, train=dataset.train.rows(np.arange(5)))
+    result = train(make_network(0), tiny, replace(SHORT, batch_size=2))
+    assert result.images_seen == 2 * 4  # 5 images in two steps of two; one waits for another epoch
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_the_generators_are_left_as_found(dataset: Dataset, make_network: Maker) -> None:
+    before = torch.cuda.get_rng_state()
+    result = train(make_network(0), dataset, MIXED, device="cuda")
+    assert torch.equal(before, torch.cuda.get_rng_state())
+    assert 0 <= result.accuracy <= 1
