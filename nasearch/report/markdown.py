@@ -100,7 +100,7 @@ def _files(winner: WinnerFacts) -> list[str]:
     ]
     return [
         "",
-        "Each file was loaded in a fresh process without nasearch and compared to the original's outputs.",
+        "Each file ran in a fresh process without nasearch; how far its outputs were from the original's:",
         "",
         *_table(("file", "format", "size", "largest difference"), rows),
     ]
@@ -190,7 +190,7 @@ def _measured(report: StudyReport) -> list[str]:
         "",
         "- Accuracy in the search: on the validation split after the proxy's last epoch, one seed a network.",
         "- Parameters: all trainable numbers. MACs: multiply-accumulates for one image.",
-        "- Peak memory: the largest sum of live activations; one image, float32, nothing in place.",
+        "- Peak memory: the largest sum of live activations; weights not counted, nothing in place.",
         "- Latency: median after warm-up, in the runtime named beside it, on an otherwise idle device.",
         "- Test accuracy: of the trained winner, which was chosen without it.",
     ]

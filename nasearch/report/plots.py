@@ -66,7 +66,7 @@ def front_png(picture: FrontPicture, path: str | Path) -> Path:
     figure.text(edge, 1 - 0.52 / height, _plain("\n".join(words)), size=9.5, color=GREY_TEXT, va="top")
     for i, panel in enumerate(panels):
         axes = figure.add_subplot(lines, columns, i + 1)
-        _draw(axes, picture, rows, panel, has_steps=len(picture.objectives) <= 2)
+        _draw(axes, picture, rows, panel, is_first=i == 0)
         if i % columns:
             axes.set_ylabel("")
         elif i == 0 and rows:
@@ -85,7 +85,7 @@ def front_png(picture: FrontPicture, path: str | Path) -> Path:
     return write_bytes(path, buffer.getvalue())
 
 
-def _draw(axes: Any, picture: FrontPicture, rows: list[FrontRow], panel: Panel, *, has_steps: bool) -> None:
+def _draw(axes: Any, picture: FrontPicture, rows: list[FrontRow], panel: Panel, *, is_first: bool) -> None:
     _style(axes, panel)
     if not rows:
         axes.text(
@@ -105,7 +105,7 @@ def _draw(axes: Any, picture: FrontPicture, rows: list[FrontRow], panel: Panel, 
         lw=0,
         label="dominated",
     )
-    if has_steps:
+    if len(picture.objectives) <= 2:
         _steps(axes, picture, rows, front, panel)
     axes.scatter(
         [x(r) for r in front],
@@ -123,7 +123,7 @@ def _draw(axes: Any, picture: FrontPicture, rows: list[FrontRow], panel: Panel, 
             spot = (x(reference), y(reference))
             axes.scatter(*spot, s=54, marker="D", color=GREEN, ec="white", lw=0.9, zorder=5)
             _note(axes, reference.name, spot, (8, -4), GREEN, "left", "top")
-    _names(axes, picture, front, panel)
+    _names(axes, picture, front, panel, is_brief=not is_first)
 
 
 def _style(axes: Any, panel: Panel) -> None:
@@ -234,7 +234,7 @@ def _limit_text(axes: Any, text: str, spot: tuple[float, float], transform: Any,
     )
 
 
-def _names(axes: Any, picture: FrontPicture, front: list[FrontRow], panel: Panel) -> None:
+def _names(axes: Any, picture: FrontPicture, front: list[FrontRow], panel: Panel, *, is_brief: bool) -> None:
     """Ring and name the knee and the winner, then number the rest of the front where there is room."""
     taken: list[tuple[float, float]] = []
     scale = 72 / axes.figure.dpi
@@ -246,6 +246,8 @@ def _names(axes: Any, picture: FrontPicture, front: list[FrontRow], panel: Panel
         axes.scatter(*spot, s=190, facecolor="none", edgecolor=colour, lw=2.0, zorder=6)
         words = " and ".join(w for w, holds in (("knee", row.is_knee), ("winner", row.is_winner)) if holds)
         text = f"{words}: #{row.number}\n{layout.summary(row, picture, panel)}"
+        if is_brief:
+            text = f"#{row.number}"  # the words stand in the first panel; here they would cover trials
         share = axes.transAxes.inverted().transform(axes.transData.transform(spot))
         # Above and left of a front there is nothing by definition; at the left edge there is no room either.
         roomy = share[0] > (0.34 if len(picture.objectives) <= 2 else 0.5) and panel.y.name == "accuracy"
