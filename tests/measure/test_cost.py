@@ -13,7 +13,7 @@ from torchvision import models
 
 from nasearch.errors import MeasurementError
 from nasearch.measure import architecture_cost, block_costs, measure_cost
-from nasearch.measure.cost import ZERO_MAC_OPERATORS
+from nasearch.measure.trace import ZERO_MAC_OPERATORS, trace_model
 from nasearch.nets import BLOCKS, build
 from nasearch.space import HEADS, KINDS, Architecture, Block, Head, SearchSpace
 
@@ -249,6 +249,14 @@ def test_architecture_cost_covers_every_kind() -> None:
     assert {block.kind for block in architecture.blocks} == set(KINDS)
     shape = (3, 40, 33)
     assert architecture_cost(architecture, shape, 10) == measure_cost(build(architecture, 10), shape)
+
+
+def test_a_run_without_values_costs_what_a_run_with_values_does() -> None:
+    network = build(every_kind(), 10).eval()
+    real = trace_model(network, (3, 24, 20))
+    cost = measure_cost(network, (3, 24, 20))
+    assert (cost.macs, cost.peak_activation_bytes) == (real.macs, real.peak_bytes())
+    assert (cost.uncounted, real.uncounted) == ((), ())
 
 
 def test_block_costs_add_up_to_the_network() -> None:
