@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nasearch.store import Store, StudyRecord
+from nasearch.store.schema import VERSION_TABLE
 from tests.support.postgres import Server, find_binaries, running_server
 
 
@@ -45,7 +46,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres: Server) -> str:
+def postgres_emptied(postgres: Server) -> str:
     url = postgres.create_database()
     Store.open(url).close()
     return url
@@ -53,12 +54,14 @@ def postgres_template(postgres: Server) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """URL of a database with empty tables, once of each kind: a copy of one that was migrated."""
+    """URL of a database with empty tables, once of each kind: a copy, or the same one emptied."""
     if request.param == "sqlite":
         file = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "nasearch.db")
         return f"sqlite:///{file}"
     server: Server = request.getfixturevalue("postgres")
-    return server.create_database(like=request.getfixturevalue("postgres_template"))
+    emptied: str = request.getfixturevalue("postgres_emptied")
+    server.empty(emptied, spared=("version_info", "alembic_version", VERSION_TABLE))
+    return emptied
 
 
 @pytest.fixture

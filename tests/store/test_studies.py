@@ -50,10 +50,11 @@ def test_optuna_lives_in_the_same_database(url: str, capfd: pytest.CaptureFixtur
     assert optuna.logging.get_verbosity() == optuna.logging.INFO  # other people's studies speak as before
 
 
-def test_guard_turns_optunas_errors_into_ours(store: Store) -> None:
-    study = optuna.create_study(study_name="digits", storage=store.optuna)
-    trial = study.ask()
-    with store.optuna.engine.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE trial_user_attributes")
-    with pytest.raises(StoreError, match="trial_user_attributes"), store.guard():
-        trial.set_user_attr("a", 1)
+def test_guard_turns_optunas_errors_into_ours(blank_url: str) -> None:
+    with Store.open(blank_url) as store:
+        study = optuna.create_study(study_name="digits", storage=store.optuna)
+        trial = study.ask()
+        with store.optuna.engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE trial_user_attributes")
+        with pytest.raises(StoreError, match="trial_user_attributes"), store.guard():
+            trial.set_user_attr("a", 1)

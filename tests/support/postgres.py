@@ -37,16 +37,23 @@ class Server:
         """URL of a database on this server."""
         return f"postgresql://{_USER}:{password or self.password}@127.0.0.1:{self.port}/{database}"
 
-    def create_database(self, like: str | None = None) -> str:
-        """Make a database, empty or as a copy of the one at a URL, and give its URL."""
+    def create_database(self) -> str:
+        """Make an empty database and give its URL."""
         name = f"test_{secrets.token_hex(6)}"
-        template = like.rpartition("/")[2] if like else "template0"
-        self._psql(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self._psql(f"CREATE DATABASE {name} TEMPLATE template0")
         return self.url(name)
 
-    def _psql(self, statement: str) -> None:
+    def empty(self, url: str, spared: tuple[str, ...]) -> None:
+        """Remove every row of a database but those of some tables; ids begin at 1 again."""
+        names = ", ".join(f"'{name}'" for name in spared)
+        tables = f"SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ({names})"
+        statement = f"SELECT string_agg(quote_ident(tablename), ', ') INTO found FROM ({tables}) AS t"
+        execute = "EXECUTE 'TRUNCATE ' || found || ' RESTART IDENTITY'"
+        self._psql(f"DO $$ DECLARE found text; BEGIN {statement}; {execute}; END $$", url)
+
+    def _psql(self, statement: str, url: str | None = None) -> None:
         command: list[str | Path] = [self._binaries / "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-c", statement]
-        subprocess.run([*command, self.url("postgres")], check=True, capture_output=True, text=True)
+        subprocess.run([*command, url or self.url("postgres")], check=True, capture_output=True, text=True)
 
     def answers(self) -> bool:
         """Whether the server takes a statement."""
@@ -112,9 +119,9 @@ def _wait(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _stop(process: subprocess.Popen[bytes], pid_file: Path) -> None:
-    # The child may be runuser; the server wrote its own pid. SIGINT: clients are sent away, then it ends.
+    # The child may be runuser; the server wrote its own pid. SIGQUIT: no checkpoint, all is removed.
     if pid_file.exists():
-        os.kill(int(pid_file.read_text().splitlines()[0]), signal.SIGINT)
+        os.kill(int(pid_file.read_text().splitlines()[0]), signal.SIGQUIT)
     process.wait(timeout=30)
 
 
