@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from nasearch.errors import DataError
 NPZ_KEYS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "classes")
 
 
-def read_npz(source: str | Path | IO[bytes], place: str) -> dict[str, np.ndarray]:
+def read_npz(source: Path | Traversable, place: str) -> dict[str, np.ndarray]:
     """The arrays of an npz file that make a data set; pickled objects are refused, never loaded.
 
     Raises:
@@ -26,12 +26,14 @@ def read_npz(source: str | Path | IO[bytes], place: str) -> dict[str, np.ndarray
     """
     accepted = "expected an npz file with x_train, y_train and perhaps x_val, y_val, x_test, y_test, classes"
     try:
-        archive = np.load(source, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise DataError(f"{place}: holds a single array; {accepted}")
-        with archive:
-            found = archive.files
-            arrays = {key: archive[key] for key in NPZ_KEYS if key in found}
+        # opened here, because numpy leaves files open that turn out to be no archives
+        with source.open("rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise DataError(f"{place}: holds a single array; {accepted}")
+            with archive:
+                found = archive.files
+                arrays = {key: archive[key] for key in NPZ_KEYS if key in found}
     except FileNotFoundError as error:
         raise DataError(f"{place}: no such file; {accepted}") from error
     except ValueError as error:

@@ -83,8 +83,7 @@ def load(
 
 def read_embedded(image_size: int | None) -> Source:
     """The set that ships with the package."""
-    with (files("nasearch.data") / "embedded" / EMBEDDED_FILE).open("rb") as stream:
-        arrays = read_npz(stream, EMBEDDED)
+    arrays = read_npz(files("nasearch.data") / "embedded" / EMBEDDED_FILE, EMBEDDED)
     values = tuple(range(len(EMBEDDED_CLASSES)))
     return (*array_parts(arrays, values, EMBEDDED, image_size), EMBEDDED_CLASSES, EMBEDDED_ABOUT)
 

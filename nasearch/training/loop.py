@@ -242,7 +242,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe, device: torch.device) -> to
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    # fused and foreach are equal on a CPU (within 10 %); a loop over parameters cost up to 40 % of a step more
+    # fused and foreach are equal on a CPU (within 10 %); a loop over parameters cost up to 40 % more
     return torch.optim.AdamW(
         [group for group in groups if group["params"]], lr=recipe.lr, fused=device.type in ("cpu", "cuda")
     )
