@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from nasearch.errors import StudyError
@@ -84,7 +85,9 @@ def _text(value: Any) -> str:
 
 
 def default_name(space: str, data: str) -> str:
-    """`<space>-<data>` in characters that a folder's name can have."""
+    """`<space>-<data>` in characters that a folder's name can have; of a path its last part."""
+    scheme, _, path = data.partition(":")
+    data = Path(path).stem if scheme in ("folder", "npz") else data
     return re.sub(r"[^\w.+-]+", "-", f"{space}-{data}").strip("-")[:100]
 
 

@@ -154,17 +154,26 @@ class Proposals:
         """Decisions of a random architecture that keeps what is known by arithmetic and is new."""
         number = len(self._study.get_trials(deepcopy=False))
         generator = random.Random(trial_seed(self._seed, number, stream=1))
+        rules, seen = self._rules, set()
         for _ in range(DRAWS):
-            architecture = self._rules.space.sample(generator)
-            if self._find(architecture.key) is not None:
+            architecture = rules.space.sample(generator)
+            if architecture.decisions in seen:
                 continue
-            try:
-                values = self._rules.costs(architecture)
-            except BuildError:
-                continue
-            if not self._rules.broken(values):
+            seen.add(architecture.decisions)
+            if self._is_new_and_feasible(architecture):
                 return dict(architecture.decisions)
+            if len(seen) == rules.space.size:
+                break
         return None
+
+    def _is_new_and_feasible(self, architecture: Architecture) -> bool:
+        """As far as arithmetic tells."""
+        if self._find(architecture.key) is not None:
+            return False
+        try:
+            return not self._rules.broken(self._rules.costs(architecture))
+        except BuildError:
+            return False
 
     def _repeat(
         self,

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import optuna
 
@@ -68,16 +68,22 @@ class Study:
         with store.guard(), warnings.catch_warnings():
             # Names of objectives for the dashboard are worth an experimental call.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._optuna = optuna.create_study(
-                storage=store.optuna,
-                study_name=record.name,
-                directions=[objective.direction for objective in self.objectives],
-                sampler=make_sampler("random", self.seed, 0),
-                load_if_exists=True,
-            )
+            self._optuna = self._optuna_study()
             names = [objective.name for objective in self.objectives]
             if self._optuna.metric_names != names:
                 self._optuna.set_metric_names(names)
+
+    def _optuna_study(self) -> optuna.Study:
+        """Optuna's study of the same name; made where a process died between ours and Optuna's."""
+        sampler = make_sampler("random", self.seed, 0)  # every trial gets its own
+        if self.name in optuna.get_all_study_names(self._store.optuna):
+            return optuna.load_study(storage=self._store.optuna, study_name=self.name, sampler=sampler)
+        return optuna.create_study(
+            storage=self._store.optuna,
+            study_name=self.name,
+            directions=[objective.direction for objective in self.objectives],
+            sampler=sampler,
+        )
 
     # making and finding studies
 
@@ -323,15 +329,18 @@ class Study:
         ):
             progress.started(self.name, board.standing(self.spent, budget))
 
+            known = {record.key: record for record in self._store.measurements(self._record.id)}
+
             def on_told(number: int) -> None:
                 trial = self.trial(number)
+                record = self._store.measurement(self._record.id, trial.key)
+                if record is not None:
+                    known[trial.key] = record
                 if trial.outcome in ("complete", "repeated"):
                     board.add(trial.key, trial.values)
                 progress.told(trial, board.standing(self.spent, budget))
 
-            proposals = Proposals(
-                self._optuna, rules, self.settings.sampler, self.seed, self._measurement, on_told
-            )
+            proposals = Proposals(self._optuna, rules, self.settings.sampler, self.seed, known.get, on_told)
             search = Search(
                 self._store,
                 self._record.id,
@@ -529,9 +538,6 @@ class Study:
         return block_costs(self.trial(number).architecture, self.input_shape, len(self.classes))
 
     # inner parts that its neighbours in this package use
-
-    def _measurement(self, key: str) -> Any:
-        return self._store.measurement(self._record.id, key)
 
     def _board(self) -> Board:
         board = Board(self.objectives, self.limits, len(self.classes))

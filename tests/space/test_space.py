@@ -88,7 +88,7 @@ def test_round_trips_of_every_builtin(name: str):
         params = space.encode(architecture)
         assert space.decode(params) == architecture
         assert space.sample(seed) == architecture
-        assert {choice for choice in params} <= {choice.name for choice in space.choices}
+        assert set(params) <= {choice.name for choice in space.choices}
 
 
 def test_sampling_is_uniform_over_the_values_of_active_choices(small: SearchSpace):

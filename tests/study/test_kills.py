@@ -1,0 +1,172 @@
+"""A process killed at any moment: the next one takes up what was in flight, and the budget is exact."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from nasearch.store import Store
+from nasearch.study import Study
+from nasearch.study.search import Search
+
+RUN = """
+import sys, nasearch as nas
+study = nas.Study.create("s", space="tiny", data="npz:" + sys.argv[1], sampler="tpe", epochs=3,
+                         storage="sqlite:///" + sys.argv[2], device="cpu")
+print("ready", flush=True)
+study.run(budget=int(sys.argv[3]))
+"""
+
+
+def start(images: Path, database: Path, budget: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", RUN, str(images), str(database), str(budget)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_the_study_ends_with_exactly_its_budget(images: Path, tmp_path: Path):
+    database, budget = tmp_path / "n.db", 6
+    for wait in (0.1, 0.35, 0.6, 0.85):
+        process = start(images, database, budget)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(wait)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+    process = start(images, database, budget)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+
+    with Store.open(f"sqlite:///{database}") as store:
+        record = store.find_study("s")
+        assert record is not None
+        measurements = store.measurements(record.id)
+        frozen = optuna.load_study(study_name="s", storage=store.optuna).get_trials(deepcopy=False)
+        runs = store.runs(record.id)
+    assert len({entry.key for entry in measurements}) == len(measurements) == budget
+    assert {entry.state for entry in measurements} <= {"complete", "failed"}
+    assert all(trial.state.is_finished() for trial in frozen)
+    completed = Counter(
+        trial.user_attrs["nasearch:key"]
+        for trial in frozen
+        if trial.user_attrs["nasearch:outcome"] == "complete"
+    )
+    assert set(completed.values()) == {1}
+    assert len(runs) == 5
+    assert [run.ending for run in runs] == ["taken over"] * 4 + ["released"]
+
+
+class Died(BaseException):
+    """Stands for a kill at one exact place; nothing in the code under test catches it."""
+
+
+def test_killed_between_our_measurement_and_optunas_the_result_is_told(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def make() -> Study:
+        return Study.create(
+            "s",
+            space="tiny",
+            data=f"npz:{images}",
+            epochs=1,
+            storage=f"sqlite:///{tmp_path}/n.db",
+            device="cpu",
+        )
+
+    def die(self: Search, candidate: object) -> None:
+        raise Died
+
+    first = make()
+    with monkeypatch.context() as patch:
+        patch.setattr(Search, "_tell", die)
+        with pytest.raises(Died):
+            first.run(budget=3)
+    measured = first._store.measurements(first._record.id)
+    assert [entry.state for entry in measured] == ["complete"]
+    assert first.outcomes() == {"running": 1}
+    first.close()
+
+    second = make()
+    second.run(budget=3)
+    told = second.trial(measured[0].number)
+    assert told.outcome == "complete"
+    assert told.values["accuracy"] == measured[0].values["accuracy"]
+    assert second._store.measurement(second._record.id, told.key).attempts == 1  # type: ignore[union-attr]
+    assert second.spent == 3
+    second.close()
+
+
+def test_a_candidate_at_three_deaths_is_recorded_as_their_cause(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from nasearch.executors import InProcess
+
+    def die(self: InProcess, job: object, on_epoch: object) -> None:
+        raise Died
+
+    def make() -> Study:
+        return Study.create(
+            "s",
+            space="tiny",
+            data=f"npz:{images}",
+            epochs=1,
+            storage=f"sqlite:///{tmp_path}/n.db",
+            device="cpu",
+        )
+
+    with monkeypatch.context() as patch:
+        patch.setattr(InProcess, "measure", die)
+        for _ in range(3):
+            study = make()
+            with pytest.raises(Died):
+                study.run(budget=2)
+            assert (study.spent, study.outcomes()) == (1, {"running": 1})
+            study.close()
+    study = make()
+    study.run(budget=2)
+    first = study.trial(0)
+    assert first.outcome == "failed"
+    assert first.reason == "the process died 3 times while this network was measured"
+    assert study.outcomes()["complete"] == 1
+    assert optuna.load_study(study_name="s", storage=study._store.optuna).trials[0].state == TrialState.FAIL
+    study.close()
+
+
+def test_an_interrupt_leaves_the_candidate_to_the_next_run(images: Path, tmp_path: Path):
+    from nasearch.study import Progress
+
+    class Impatient(Progress):
+        def epoch(self, number: int, point: object, epochs: int) -> None:
+            raise KeyboardInterrupt
+
+    def make() -> Study:
+        return Study.create(
+            "s",
+            space="tiny",
+            data=f"npz:{images}",
+            epochs=2,
+            storage=f"sqlite:///{tmp_path}/n.db",
+            device="cpu",
+        )
+
+    study = make()
+    with pytest.raises(KeyboardInterrupt):
+        study.run(budget=2, progress=Impatient())
+    number = study.trials()[-1].number
+    study.close()
+    again = make()
+    again.run(budget=2)
+    assert again.trial(number).outcome == "complete"
+    assert again.spent == 2
+    assert [run.ending for run in again._store.runs(again._record.id)] == ["released", "released"]
+    again.close()

@@ -1,0 +1,220 @@
+"""What counts as budget, and what becomes of refused, repeated and failed candidates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from nasearch.errors import SettingsError, StudyError
+from nasearch.measure import architecture_cost
+from nasearch.nets.blocks.pooling import Skip
+from nasearch.space import SearchSpace
+from nasearch.study import Progress, Study
+
+Make = Callable[..., Study]
+
+FOUR = """
+stem: {kind: conv, channels: 4, stride: 2}
+stages:
+  - {channels: [4, 8], block: {one_of: [{kind: conv}, {kind: skip}]}}
+"""
+# Four decisions; skip at width 4 is the identity, so all four networks differ.
+
+
+def optuna_trials(study: Study) -> list[optuna.trial.FrozenTrial]:
+    loaded = optuna.load_study(study_name=study.name, storage=study._store.optuna)
+    return loaded.get_trials(deepcopy=False)
+
+
+def test_budget_counts_distinct_trained_networks(make_study: Make):
+    study = make_study()
+    summary = study.run(budget=4)
+    assert (summary.stopped, summary.standing.spent, study.spent) == ("budget", 4, 4)
+    trained = [trial for trial in study.trials() if trial.outcome == "complete"]
+    assert len({trial.key for trial in trained}) == 4
+    assert all(0 <= trial.values["accuracy"] <= 1 for trial in trained)
+    for trial in trained:
+        cost = architecture_cost(trial.architecture, (1, 8, 8), 3)
+        assert (trial.values["params"], trial.values["macs"]) == (cost.params, cost.macs)
+
+
+def test_the_same_budget_again_does_nothing_and_a_larger_one_goes_on(make_study: Make):
+    study = make_study()
+    study.run(budget=2)
+    before = [trial.number for trial in study.trials()]
+    study.run(budget=2)
+    assert [trial.number for trial in study.trials()] == before
+    again = make_study()
+    again.run(budget=3)
+    assert again.spent == 3
+
+
+def test_an_exhausted_space_stops_and_says_so(make_study: Make):
+    study = make_study(space=SearchSpace.parse(FOUR, "four"))
+    summary = study.run(budget=50)
+    assert (summary.stopped, study.spent) == ("exhausted", 4)
+    assert len({trial.key for trial in study.trials() if trial.outcome == "complete"}) == 4
+    repeated = [trial for trial in study.trials() if trial.outcome == "repeated"]
+    assert len(repeated) == summary.outcomes["repeated"] >= 20
+    first = {trial.key: trial for trial in reversed(study.trials()) if trial.outcome == "complete"}
+    for trial in repeated:
+        assert trial.values["accuracy"] == first[trial.key].values["accuracy"]
+        assert trial.reason == f"the same network was measured before, in trial {first[trial.key].number}"
+    assert all(trial.state == TrialState.COMPLETE for trial in optuna_trials(study))
+
+
+def test_refused_candidates_are_pruned_with_their_margin_and_cost_no_budget(make_study: Make):
+    costs = [architecture_cost(SearchSpace.load("tiny").sample(i), (1, 8, 8), 3).params for i in range(50)]
+    bound = sorted(costs)[10]
+    study = make_study(limits=[f"params <= {bound}"])
+    study.run(budget=3)
+    assert study.spent == 3
+    by_number = {trial.number: trial for trial in optuna_trials(study)}
+    refused = [trial for trial in study.trials() if trial.outcome == "refused"]
+    assert refused
+    for trial in refused:
+        frozen = by_number[trial.number]
+        assert frozen.state == TrialState.PRUNED
+        assert frozen.values is None
+        assert frozen.constraints == {study.limits[0].text: pytest.approx(trial.values["params"] / bound - 1)}
+        assert f"params is {trial.values['params']:g}" in (trial.reason or "")
+    for trial in study.front():
+        assert trial.values["params"] <= bound
+        assert by_number[trial.number].constraints[study.limits[0].text] <= 0
+
+
+def test_every_limit_is_set_on_every_trial(make_study: Make):
+    study = make_study(limits=["params <= 400", "macs <= 1M", "accuracy >= 1%"])
+    study.run(budget=2)
+    assert {frozenset(trial.constraints) for trial in optuna_trials(study)} == {
+        frozenset({"params <= 400", "macs <= 1M", "accuracy >= 1%"})
+    }
+
+
+def test_after_twenty_refusals_in_a_row_a_feasible_architecture_is_drawn(make_study: Make):
+    # One network in 84 keeps the limit, so chance alone would need far more proposals.
+    space = SearchSpace.load("tiny")
+    smallest = min(architecture_cost(space.sample(i), (1, 8, 8), 3).params for i in range(500))
+    study = make_study(limits=[f"params <= {smallest}"])
+    study.run(budget=1)
+    outcomes = [trial.outcome for trial in study.trials()]
+    assert outcomes.count("complete") == 1
+    assert len(outcomes) <= 21
+
+
+def test_no_architecture_keeps_the_limit(make_study: Make):
+    study = make_study(limits=["params <= 1"])
+    summary = study.run(budget=3)
+    assert (summary.stopped, study.spent, study.front()) == ("exhausted", 0, ())
+    with pytest.raises(StudyError, match="has no complete trial that keeps its limits; run it further"):
+        study.winner()
+
+
+def test_a_candidate_that_breaks_fails_alone_and_is_not_tried_again(
+    make_study: Make, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(self: Skip, x: object) -> object:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] not enough memory\nsecond line")
+
+    study = make_study(space=SearchSpace.parse(FOUR, "four"))
+    # Costs are taken on the meta device before any training; break the training alone.
+    for seed in range(20):
+        architecture_cost(study.space.sample(seed), study.input_shape, 3)
+    monkeypatch.setattr(Skip, "forward", broken)
+    summary = study.run(budget=50)
+    failed = [trial for trial in study.trials() if trial.outcome == "failed"]
+    assert summary.standing.spent == 4
+    assert len(failed) == 2
+    for trial in failed:
+        assert trial.reason == "RuntimeError: [enforce fail at alloc_cpu.cpp] not enough memory"
+    assert sum(trial.outcome == "complete" for trial in study.trials()) == 2
+    states = Counter(trial.state for trial in optuna_trials(study))
+    repeated_failures = [trial for trial in study.trials() if "failed before" in (trial.reason or "")]
+    assert states[TrialState.FAIL] == 2 + len(repeated_failures)
+
+
+def test_trials_tell_the_dashboard_what_they_are(make_study: Make):
+    study = make_study()
+    study.run(budget=1)
+    (frozen,) = optuna_trials(study)
+    trial = study.trial(0)
+    assert frozen.user_attrs["nasearch:outcome"] == "complete"
+    assert frozen.user_attrs["nasearch:key"] == trial.key
+    assert frozen.user_attrs["nasearch:label"] == trial.architecture.label
+    assert frozen.user_attrs["macs"] == trial.values["macs"]
+    assert frozen.values == [trial.values["accuracy"], trial.values["macs"]]
+    assert frozen.params == dict(trial.architecture.decisions)
+    assert len(trial.curve) == 1
+
+
+def test_time_stops_the_search_between_candidates(make_study: Make):
+    study = make_study()
+    summary = study.run(budget=50, time_s=0.0)
+    assert (summary.stopped, study.spent) == ("time", 0)
+
+
+def test_the_front_has_each_network_once_and_nothing_dominated(make_study: Make):
+    study = make_study()
+    study.run(budget=8)
+    front = study.front()
+    values = [(trial.values["accuracy"], trial.values["macs"]) for trial in front]
+    every = [
+        (trial.values["accuracy"], trial.values["macs"])
+        for trial in study.trials()
+        if trial.outcome == "complete"
+    ]
+    for accuracy, macs in values:
+        assert not any(a >= accuracy and m <= macs and (a, m) != (accuracy, macs) for a, m in every)
+    assert len({trial.key for trial in front}) == len(front)
+    assert [macs for _, macs in values] == sorted(macs for _, macs in values)
+    assert study.knee() in front
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "nsga3", "gp"])
+def test_every_sampler_runs_with_limits_and_conditional_choices(make_study: Make, sampler: str):
+    study = make_study(sampler=sampler, limits=["params <= 1500"])
+    study.run(budget=6)
+    assert study.spent == 6
+
+
+def test_progress_hears_of_everything(make_study: Make):
+    heard: list[str] = []
+
+    class Ear(Progress):
+        def started(self, study: str, standing: object) -> None:
+            heard.append("started")
+
+        def candidate(self, number: int, label: str) -> None:
+            heard.append("candidate")
+
+        def epoch(self, number: int, point: object, epochs: int) -> None:
+            heard.append("epoch")
+
+        def told(self, trial: object, standing: object) -> None:
+            heard.append("told")
+
+        def finished(self, summary: object) -> None:
+            heard.append("finished")
+
+    make_study(epochs=2).run(budget=1, progress=Ear())
+    assert heard == ["started", "candidate", "epoch", "epoch", "told", "finished"]
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"sampler": "tpee"}, SettingsError, "sampler is 'tpee'; expected one of random, tpe"),
+        ({"objectives": ["macs"]}, SettingsError, "objectives are macs; expected accuracy among them"),
+        ({"images": 10_000}, SettingsError, r"images is 10000; .* has 48 training images"),
+        ({"epochs": 0}, SettingsError, "epochs is 0; expected a whole number of at least 1"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(
+    make_study: Make, given: dict[str, object], error: type[Exception], message: str
+):
+    with pytest.raises(error, match=message):
+        make_study(**given)

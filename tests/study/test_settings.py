@@ -1,0 +1,79 @@
+"""Study files and options: every mistake says where it is and what is accepted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nasearch.errors import SettingsError
+from nasearch.study.settings import StudySettings, seconds_of
+
+
+def test_a_file_and_its_settings_are_the_same(tmp_path: Path):
+    settings = StudySettings(
+        space="tiny", objectives=("accuracy", "params"), limits=("params <= 9k",), time="30m"
+    )
+    path = tmp_path / "study.yaml"
+    path.write_text(settings.to_yaml())
+    assert StudySettings.load(path) == settings
+    assert settings.time_s == 1800
+
+
+def test_defaults_are_those_that_are_promised():
+    settings = StudySettings()
+    assert (settings.budget, settings.seed, settings.objectives) == (50, 0, ("accuracy", "macs"))
+    assert (settings.data, settings.device) == ("fashion-mnist-12k", "auto")
+    assert StudySettings().to_yaml() == "{}\n"
+
+
+def test_a_single_text_stands_for_a_list_of_one(tmp_path: Path):
+    path = tmp_path / "study.yaml"
+    path.write_text("limits: params <= 9k\ntime: 90\n")
+    assert StudySettings.load(path).limits == ("params <= 9k",)
+    assert StudySettings.load(path).time_s == 90
+
+
+def test_a_space_file_beside_the_study_file_is_found(tmp_path: Path):
+    (tmp_path / "mine.yaml").write_text("x: 1")
+    path = tmp_path / "study.yaml"
+    path.write_text("space: mine.yaml\n")
+    assert StudySettings.load(path).space == str(tmp_path / "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "budgt: 3",
+            r"study.yaml:1: budgt is not a key here; did you mean budget\?; expected one of budget, data",
+        ),
+        ("budget: many", "study.yaml:1: budget is 'many'; expected a whole number"),
+        ("budget: true", "budget is True; expected a whole number"),
+        ("budget: 0", "study.yaml: budget is 0; expected a whole number of at least 1"),
+        ("deterministic: 3", "deterministic is 3; expected true or false"),
+        ("objectives: [1]", r"objectives is \[1\]; expected a list of texts"),
+        ("time: soon", "time is 'soon'; expected a time such as 90s, 30m or 2h"),
+        ("seed: -1", "seed is -1; expected a whole number of at least 0"),
+        ("study: a/b", "study is 'a/b'; expected a name of letters, digits"),
+        ("proxy: guess", "proxy is 'guess'; expected trained"),
+        ("- 3", "expected keys such as space, data and budget"),
+    ],
+)
+def test_mistakes_in_a_file(tmp_path: Path, text: str, message: str):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=message):
+        StudySettings.load(path)
+
+
+def test_merging_keeps_what_is_not_given():
+    settings = StudySettings(space="tiny").merge(budget=3, limits=["macs <= 1M"])
+    assert (settings.space, settings.budget, settings.limits) == ("tiny", 3, ("macs <= 1M",))
+    with pytest.raises(SettingsError, match="'budgt' is no setting; expected one of space"):
+        settings.merge(budgt=3)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("1.5h", 5400), ("2d", 172800), ("45", 45)])
+def test_times(text: str, seconds: float):
+    assert seconds_of(text) == seconds

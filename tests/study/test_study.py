@@ -1,0 +1,130 @@
+"""What a study is for ever: identity, names, determinism, and finding it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nasearch.errors import StoreError, StudyError
+from nasearch.space import SearchSpace
+from nasearch.study import Study
+from nasearch.study.identity import default_name, limits_of
+from tests.study.conftest import write_images
+
+Make = Callable[..., Study]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"seed": 1}, r"seed \(0, now 1\)"),
+        ({"space": "mobile"}, r"space \(tiny, now mobile\)"),
+        ({"epochs": 2}, r"recipe \(epochs, images\) \(.*epochs 1.*, now .*epochs 2"),
+        ({"objectives": ["accuracy", "params"]}, r"objectives \(accuracy, macs, now accuracy, params\)"),
+        ({"limits": ["params <= 9k"]}, r"limits \(none, now params <= 9k\)"),
+        ({"deterministic": True}, r"deterministic \(False, now threads"),
+    ],
+)
+def test_another_study_of_the_same_name_is_refused(make_study: Make, change: dict[str, object], words: str):
+    make_study()
+    with pytest.raises(StudyError, match=f"study 's' exists with another .*{words}.*--fresh"):
+        make_study(**change)
+
+
+def test_changed_images_are_another_study(make_study: Make, tmp_path: Path):
+    path = write_images(tmp_path / "a.npz", seed=0)
+    make_study(data=f"npz:{path}")
+    write_images(path, seed=1)
+    with pytest.raises(StudyError, match=r"exists with another data \(npz:.*a.npz has other contents now\)"):
+        make_study(data=f"npz:{path}")
+    loaded = Study.load("s", storage=f"sqlite:///{tmp_path}/n.db")
+    with pytest.raises(StudyError, match="have changed since it was made; put the old ones back"):
+        _ = loaded.dataset
+    loaded.close()
+
+
+def test_fresh_starts_beside_under_the_next_free_name(make_study: Make):
+    make_study().run(budget=1)
+    second, third = make_study(fresh=True), make_study(fresh=True)
+    assert (second.name, third.name) == ("s-2", "s-3")
+    assert (second.spent, third.spent) == (0, 0)
+
+
+def test_the_default_name_is_space_and_data(make_study: Make, images: Path):
+    assert make_study(None).name == "tiny-stripes"
+    assert default_name("my space", "folder:/x/y") == "my-space-y"
+
+
+def test_a_limit_of_the_study_replaces_the_spaces_own_on_the_same_cost():
+    space = SearchSpace.load("mobile")
+    assert [limit.text for limit in limits_of(space, [])] == ["macs <= 8M"]
+    assert [limit.text for limit in limits_of(space, ["params <= 9k"])] == ["macs <= 8M", "params <= 9k"]
+    assert [limit.text for limit in limits_of(space, ["macs <= 30M"])] == ["macs <= 30M"]
+
+
+def test_loading_finds_space_data_and_trials_again(make_study: Make, tmp_path: Path):
+    made = make_study()
+    made.run(budget=2)
+    storage = f"sqlite:///{tmp_path}/n.db"
+    with Study.load(storage=storage) as loaded:
+        assert loaded.name == "s"
+        assert loaded.space.text == made.space.text
+        assert loaded.trials() == made.trials()
+        assert loaded.dataset.fingerprint == made.dataset.fingerprint
+        loaded.run(budget=3)
+        assert loaded.spent == 3
+    with pytest.raises(StudyError, match="no study 'x' in .*n.db; it has s"):
+        Study.load("x", storage=storage)
+    with pytest.raises(StudyError, match="no study yet in .*; it has none; start one with nasearch run"):
+        Study.load(storage=f"sqlite:///{tmp_path}/empty.db")
+
+
+def test_a_study_has_one_owner(make_study: Make):
+    owner, other = make_study(), make_study()
+    with (
+        owner._store.acquire_lease(owner._record.id, "test"),
+        pytest.raises(StoreError, match=r"study 's' is being run by process \d+ on"),
+    ):
+        other.run(budget=1)
+    other.run(budget=1)
+    assert other.spent == 1
+
+
+def test_deterministic_studies_repeat_their_candidates_and_accuracies(make_study: Make):
+    first = make_study("a", deterministic=True, sampler="tpe", epochs=2)
+    first.run(budget=5)
+    second = make_study("b", deterministic=True, sampler="tpe", epochs=2)
+    for budget in (2, 3, 5):  # stopping in between changes nothing
+        second.run(budget=budget)
+
+    def story(study: Study) -> list[tuple[object, ...]]:
+        return [(trial.key, trial.outcome, trial.values["accuracy"]) for trial in study.trials()]
+
+    assert story(first) == story(second)
+
+
+def test_other_seeds_give_other_candidates(make_study: Make):
+    first, second = make_study("a"), make_study("b", seed=1)
+    first.run(budget=3)
+    second.run(budget=3)
+    assert [trial.key for trial in first.trials()] != [trial.key for trial in second.trials()]
+
+
+def test_latency_as_objective_and_limit_is_timed_before_training(make_study: Make):
+    study = make_study(objectives=["accuracy", "latency_ms"], limits=["latency_ms <= 1000"])
+    study.run(budget=2)
+    for trial in study.trials():
+        latency = study._store.latency(study._record.id, trial.key)
+        assert latency is not None
+        assert latency["runtime"]
+        assert latency["repeats"] >= 30
+        assert trial.values["latency_ms"] == latency["median_ms"] > 0
+
+
+def test_a_latency_limit_nothing_keeps_ends_the_search(make_study: Make, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("nasearch.study.proposals.PATIENCE", 3)
+    study = make_study(limits=["latency_ms <= 0.000001ms"])
+    assert study.run(budget=2).stopped == "exhausted"
+    assert study.spent == 0

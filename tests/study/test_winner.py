@@ -1,0 +1,120 @@
+"""The winner: chosen, taught, tested once, exported, reported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from nasearch.errors import SelectionError, StudyError
+from nasearch.nets import Normalized
+from nasearch.study import Study
+from nasearch.training import evaluate
+
+Make = Callable[..., Study]
+
+
+@pytest.fixture
+def searched(make_study: Make) -> Study:
+    study = make_study()
+    study.run(budget=5)
+    return study
+
+
+def test_picking_under_a_bound_takes_the_most_accurate_that_keeps_it(searched: Study):
+    complete = [trial for trial in searched.trials() if trial.outcome == "complete"]
+    bound = sorted(trial.values["params"] for trial in complete)[2]
+    kept = [trial.values["accuracy"] for trial in complete if trial.values["params"] <= bound]
+    winner = searched.winner(f"params <= {bound}")
+    assert winner.values["params"] <= bound
+    assert winner.values["accuracy"] == max(kept)
+    with pytest.raises(SelectionError, match="none of 5 trials keeps params <= 1"):
+        searched.winner("params <= 1")
+    with pytest.raises(SelectionError, match="did you mean 'params'"):
+        searched.winner("parms <= 1")
+
+
+def test_finishing_trains_teaches_and_reads_the_test_split_once(searched: Study):
+    model = searched.finish(epochs=2)
+    assert isinstance(model, Normalized)
+    assert not model.training
+    (record,) = searched.finishes
+    knee = searched.knee()
+    assert knee is not None
+    assert record.number == knee.number
+    best = max(searched.front(), key=lambda trial: trial.values["accuracy"])
+    if best.key != knee.key:
+        assert record.teacher == best.number
+    assert record.teacher != record.number
+
+    images = searched.dataset.test.images.float() / 255
+    with torch.no_grad():
+        correct = (model(images).argmax(1) == searched.dataset.test.labels).float().mean().item()
+    assert record.test_accuracy == pytest.approx(correct)
+    accuracy, _ = evaluate(model.network, searched.dataset.test, searched.dataset, "cpu")
+    assert accuracy == pytest.approx(correct)
+
+
+def test_finishing_again_reads_the_weights_back_and_does_not_test_again(searched: Study):
+    first = searched.finish(epochs=1)
+    second = searched.finish(epochs=1)
+    assert len(searched.finishes) == 1
+    for name, tensor in first.state_dict().items():
+        assert torch.equal(tensor, second.state_dict()[name]), name
+    searched.finish(epochs=2)
+    assert len(searched.finishes) == 2
+
+
+def test_a_lone_network_is_trained_without_a_teacher(make_study: Make):
+    study = make_study()
+    study.run(budget=1)
+    study.finish(epochs=1)
+    assert study.finishes[0].teacher is None
+
+
+def test_a_trial_that_was_not_trained_cannot_be_finished(make_study: Make):
+    study = make_study(limits=["params <= 300"])
+    study.run(budget=1)
+    refused = next(trial for trial in study.trials() if trial.outcome == "refused")
+    with pytest.raises(
+        StudyError, match=f"trial {refused.number} of 's' is refused; expected a complete one"
+    ):
+        study.finish(trial=refused.number)
+    with pytest.raises(StudyError, match="has no trial 99; expected 0 to"):
+        study.finish(trial=99)
+
+
+@pytest.mark.slow
+def test_export_and_report_hand_everything_over(searched: Study, tmp_path: Path):
+    searched.settings = searched.settings.merge(winner_epochs=1)
+    searched.measure_front_latency()
+    report = searched.export(formats=["module"])
+    assert {path.name for path in report.files} == {"model.py", "weights.safetensors", "metadata.json"}
+    assert report.directory == tmp_path / "out" / "winner"
+    assert report.checked["module"] < 1e-5
+    code = (
+        "import sys; sys.modules['nasearch'] = None; sys.path.insert(0, '.'); import model, torch; "
+        "print(tuple(model.load()(torch.rand(2, 1, 8, 8)).shape))"
+    )
+    shape = subprocess.run(
+        [sys.executable, "-c", code], cwd=report.directory, capture_output=True, text=True, check=True
+    )
+    assert shape.stdout.strip() == "(2, 3)"
+
+    written = searched.report(command="nasearch run --space tiny")
+    assert [path.name for path in written] == ["front.png", "front.html", "report.md"]
+    text = written[2].read_text()
+    for words in (
+        "48",  # training images: 3 classes x 20, less the fifth for validation
+        "1 epoch x 48 images at 8x8",
+        "nasearch run --space tiny",
+        f"trial {searched.finishes[0].number}",
+        torch.__version__.partition("+")[0],
+        "seed",
+    ):
+        assert words in text, words
+    assert written[0].read_bytes().startswith(b"\x89PNG")
