@@ -84,6 +84,15 @@ def attentions_list(_: str) -> str:
     return ", ".join(f"`{name}`" for name in ATTENTIONS) + "\n"
 
 
+def datasets_table(_: str) -> str:
+    """Every data set with a name."""
+    from nasearch import data
+
+    lines = ["| name | what it is |", "| --- | --- |"]
+    lines += [f"| `{name}` | {_cell(about)} |" for name, about in data.names()]
+    return "\n".join(lines) + "\n"
+
+
 def _options(options: object) -> str:
     assert isinstance(options, dict)
     texts = []
@@ -94,7 +103,9 @@ def _options(options: object) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<space>-<data>", "`<space>-<data>`").replace("<name>", "`<name>`")
+    return (
+        text.replace("|", "\\|").replace("<space>-<data>", "`<space>-<data>`").replace("<name>", "`<name>`")
+    )
 
 
 PARTS: dict[str, Callable[[str], str]] = {
@@ -103,6 +114,7 @@ PARTS: dict[str, Callable[[str], str]] = {
     "kinds": kinds_table,
     "heads": heads_table,
     "attentions": attentions_list,
+    "datasets": datasets_table,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -86,7 +87,16 @@ def load_study(name: str | None, storage: str, *, device: str = "auto", out: str
     from nasearch.study import Study
 
     check_store_exists(storage)
+    quiet_optuna()
     return Study.load(name, storage=storage, device=device, out=out)
+
+
+def quiet_optuna() -> None:
+    """Keep Optuna's own notes off stderr; what matters of them the progress display says.
+
+    To be called when Optuna has been imported, which sets its level to INFO.
+    """
+    logging.getLogger("optuna").setLevel(logging.WARNING)
 
 
 def check_store_exists(storage: str) -> None:
@@ -99,7 +109,9 @@ def check_store_exists(storage: str) -> None:
 
     file = sqlite_file(storage)
     if file is not None and not file.exists():
-        raise StudyError(f"no study yet: {file} does not exist; `nasearch run` makes it, --storage names another")
+        raise StudyError(
+            f"no study yet: {file} does not exist; `nasearch run` makes it, --storage names another"
+        )
 
 
 def sqlite_file(storage: str) -> Path | None:

@@ -70,7 +70,9 @@ def _devices() -> list[Finding]:
         from nasearch.measure.device import describe_device, resolve_device
     except (ImportError, RuntimeError, OSError) as error:
         text = str(error).strip().splitlines()[0]
-        return [("torch", f"cannot be imported: {text}; torch and torchvision must come from one index", False)]
+        return [
+            ("torch", f"cannot be imported: {text}; torch and torchvision must come from one index", False)
+        ]
     names = ["cpu"]
     names += [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     names += ["mps"] if torch.backends.mps.is_available() else []

@@ -18,9 +18,9 @@ from nasearch.cli.options import given_only, settings_options
 def command(ctx: click.Context, target: tuple[str, ...], storage: str, **options: Any) -> None:
     """Train the winner of a study and export it.
 
-    The winner is the knee of the front, the most accurate network under --pick, or TRIAL. It is trained with the
-    long recipe, taught by the most accurate network, tested once on the test split, exported and checked. What was
-    trained in the same way before is not trained again.
+    The winner is the knee of the front, the most accurate network under --pick, or TRIAL. It is trained with
+    the long recipe, taught by the most accurate network, tested once on the test split, exported and checked.
+    What was trained in the same way before is not trained again.
     """
     name, number = parse_target(target)
     given = given_only(options)

@@ -23,8 +23,8 @@ from nasearch.cli.common import (
 def command(study: str | None, plot: bool, storage: str, as_json: bool) -> None:
     """Show the Pareto front of a study.
 
-    STUDY left out means the last one. A row is a network that no other beats in every objective; the knee, which
-    is chosen by default, is marked.
+    STUDY left out means the last one. A row is a network that no other beats in every objective; the knee,
+    which is chosen by default, is marked.
     """
     with load_study(study, storage) as loaded:
         from nasearch.report.tables import front_json, front_table

@@ -1,4 +1,4 @@
-"""The main job behind `nasearch run`, `nasearch finish` and `nasearch export`: train, export, report, print."""
+"""The work behind `nasearch run`, `finish` and `export`: search, train, export, report, print."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nasearch.cli.common import cheapest_first, console, echo_json
+from nasearch.cli.common import cheapest_first, console, echo_json, quiet_optuna
 from nasearch.cli.main import INTERRUPTED
 from nasearch.cli.progress import BarProgress, LineProgress, make_progress
 from nasearch.report.formatting import percent, size
@@ -27,6 +27,7 @@ Display = LineProgress | BarProgress
 
 def run_job(ctx: click.Context, settings: StudySettings, as_json: bool) -> None:
     """Search up to the budget, then train, export and report what was not done before."""
+    quiet_optuna()
     with Study.from_settings(settings) as study:
         with interruptible(ctx, study), display(as_json, settings.time_s) as progress:
             study.run(budget=settings.budget, time_s=settings.time_s, progress=progress)
@@ -37,7 +38,9 @@ def run_job(ctx: click.Context, settings: StudySettings, as_json: bool) -> None:
         print_front(study, as_json)
 
 
-def hand_over(study: Study, progress: Display, trial: int | None = None, out: str | None = None) -> ExportReport:
+def hand_over(
+    study: Study, progress: Display, trial: int | None = None, out: str | None = None
+) -> ExportReport:
     """Train and test the winner, or a trial by number, where that was not done before, and export it."""
     report = study.export(out, trial=trial, progress=progress)
     number = study.winner().number if trial is None else trial

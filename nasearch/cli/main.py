@@ -9,8 +9,8 @@ import click
 
 from nasearch.errors import NasearchError
 
-# Name of a command -> the module that holds it (as `command`), and its line in the list of commands. Kept here so
-# that `nasearch --help` answers without importing any of them; a test compares it with the commands' own help.
+# Name of a command -> the module that holds it (as `command`), and its line in the list of commands. Kept
+# here so that `nasearch --help` answers without importing any of them; a test compares it with their own help.
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("nasearch.cli.run", "Search, train the winner and export it."),
     "front": ("nasearch.cli.front", "Show the Pareto front of a study."),
@@ -31,7 +31,7 @@ INTERRUPTED = 130
 class Commands(click.Group):
     """A group whose commands are imported on use, and which turns a user's mistakes into one line.
 
-    Exit codes: 0 done, 1 a `NasearchError` (one line on stderr, no traceback), 2 wrong usage, 130 interrupted.
+    Exit codes: 0 done, 1 a `NasearchError` (a line on stderr, no traceback), 2 wrong usage, 130 interrupted.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -61,7 +61,7 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             _end(ctx, INTERRUPTED, "interrupted")
         except OSError as error:
-            # A file or folder that the user named and the system refused; others are ours and keep their traceback.
+            # A file or folder that the user named and the system refused; others keep their traceback.
             if error.filename is None or isinstance(error, BrokenPipeError):
                 raise
             _end(ctx, 1, f"error: {error.filename}: {error.strerror}")
@@ -75,7 +75,7 @@ def _end(ctx: click.Context, code: int, text: str) -> NoReturn:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="nasearch", message="%(prog)s %(version)s")
 def main() -> None:
-    """Find an image-classification network that fits your data, device and limits.
+    r"""Find an image-classification network that fits your data, device and limits.
 
     \b
     nasearch run                          search with the embedded data, all defaults

@@ -83,11 +83,12 @@ class _Shared(Progress):
 
     def finished(self, summary: RunSummary) -> None:
         """Say what the search did and why it ended."""
-        outcomes = ", ".join(f"{count} {outcome}" for outcome, count in summary.outcomes.items() if count)
-        self.message(
-            f"{summary.standing.spent} of {summary.standing.budget} candidates done ({outcomes or 'no trial'})"
-            f" after {duration(summary.seconds)}{REASONS[summary.stopped]}"
+        outcomes = ", ".join(
+            f"{count} {outcome.replace('_', ' ')}" for outcome, count in summary.outcomes.items() if count
         )
+        done = f"{summary.standing.spent} of {summary.standing.budget} candidates done"
+        took = f"after {duration(summary.seconds)}"
+        self.message(f"{done} ({outcomes or 'no trial'}) {took}{REASONS[summary.stopped]}")
 
 
 class LineProgress(_Shared):
@@ -119,7 +120,7 @@ class LineProgress(_Shared):
     def stage(self, name: str, epochs: int) -> None:
         """Begin a longer training."""
         self._stage = name
-        self.message(f"{name}: {epochs} epochs")
+        self.message(f"{name}: {epochs} epoch{'s' if epochs != 1 else ''}")
 
     def stage_epoch(self, point: CurvePoint, epochs: int) -> None:
         """Write an epoch of that training."""

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def command(target: tuple[str, ...], storage: str, as_json: bool) -> None:
     """Draw the network of a trial.
 
-    A row is a block: output shape, parameters, MACs and peak memory for one image. STUDY left out means the last
-    one, TRIAL left out the knee of its front. `NAME#7` is trial 7 of study NAME.
+    A row is a block: output shape, parameters, MACs and peak memory for one image. STUDY left out means the
+    last one, TRIAL left out the knee of its front. `NAME#7` is trial 7 of study NAME.
     """
     name, number = parse_target(target)
     with load_study(name, storage) as study:

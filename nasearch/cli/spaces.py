@@ -44,7 +44,11 @@ def list_command(as_json: bool) -> None:
         table.add_column(title, justify="right" if title in ("choices", "architectures") else "left")
     for name, space in spaces:
         table.add_row(
-            name, str(len(space.choices)), _short_size(space.size), ", ".join(space.limits) or "-", space.about
+            name,
+            str(len(space.choices)),
+            _short_size(space.size),
+            ", ".join(space.limits) or "-",
+            space.about,
         )
     console().print(table)
 

@@ -10,6 +10,7 @@ from nasearch.cli.common import (
     echo_json,
     json_option,
     load_study,
+    quiet_optuna,
     storage_option,
     study_argument,
 )
@@ -36,6 +37,7 @@ def list_command(storage: str, as_json: bool) -> None:
     from nasearch.study import Study
     from nasearch.study.reporting import summary_of
 
+    quiet_optuna()
     summaries = []
     for record in Study.records(storage):
         with Study.load(record.name, storage=storage) as study:
@@ -93,7 +95,8 @@ def show_command(study: str | None, storage: str, as_json: bool) -> None:
             echo_json(facts)
             return
         finishes = [
-            f"trial {record.number}, test accuracy {percent(record.test_accuracy)}" for record in loaded.finishes
+            f"trial {record.number}, test accuracy {percent(record.test_accuracy)}"
+            for record in loaded.finishes
         ]
     from rich.table import Table
     from rich.text import Text

@@ -22,8 +22,8 @@ from nasearch.report.content import OUTCOMES
 def command(study: str | None, outcomes: tuple[str, ...], storage: str, as_json: bool) -> None:
     """List the trials of a study.
 
-    STUDY left out means the last one. Refused and repeated trials cost nothing of the budget: the first broke a
-    limit before training, the second was a network measured before.
+    STUDY left out means the last one. Refused and repeated trials cost nothing of the budget: the first broke
+    a limit before training, the second was a network measured before.
     """
     with load_study(study, storage) as loaded:
         from nasearch.report.tables import trials_json, trials_table

@@ -25,7 +25,8 @@ def every_command() -> list[tuple[str, click.Command]]:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_of_commands_says_what_the_command_says(name: str) -> None:
     command = main.get_command(click.Context(main), name)
-    assert command is not None and command.help
+    assert command is not None
+    assert command.help
     assert command.help.splitlines()[0] == COMMANDS[name][1]
 
 
@@ -55,7 +56,11 @@ def test_unknown_command_is_usage() -> None:
     [
         (StudyError("no study 'x' here; expected y"), 1, "error: no study 'x' here; expected y\n"),
         (StudyError("first\nsecond"), 1, "error: first\nerror: second\n"),
-        (PermissionError(13, "Permission denied", "/nowhere/out"), 1, "error: /nowhere/out: Permission denied\n"),
+        (
+            PermissionError(13, "Permission denied", "/nowhere/out"),
+            1,
+            "error: /nowhere/out: Permission denied\n",
+        ),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )

@@ -31,8 +31,14 @@ def test_every_source_file_is_in_the_wheel(installed: Path) -> None:
         for file in (ROOT / "nasearch").rglob("*")
         if file.is_file() and file.suffix not in ignored
     }
-    spaces = {f"nasearch/search_spaces/{file.name}" for file in (ROOT / "search_spaces").iterdir() if file.is_file()}
-    there = {file.relative_to(installed).as_posix() for file in (installed / "nasearch").rglob("*") if file.is_file()}
+    spaces = {
+        f"nasearch/search_spaces/{file.name}" for file in (ROOT / "search_spaces").iterdir() if file.is_file()
+    }
+    there = {
+        file.relative_to(installed).as_posix()
+        for file in (installed / "nasearch").rglob("*")
+        if file.is_file()
+    }
     assert there == ours | spaces
 
 
@@ -65,6 +71,11 @@ def test_an_installed_package_finds_its_spaces_and_data(installed: Path, tmp_pat
     )
     environment = {"PYTHONPATH": str(installed), "PATH": "", "OMP_NUM_THREADS": "1"}
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, check=False, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
     )
     assert (result.stdout, result.stderr) == ("15625 2000\n", "")

@@ -1,0 +1,265 @@
+"""`nasearch run` and the commands on its study, as a person would call them, each in a folder of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import threading
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from nasearch.cli import dashboard
+from nasearch.cli.main import main
+from nasearch.study import Study
+from nasearch.training import RECIPES
+
+SMALL = ["--space", "tiny", "--device", "cpu", "--study", "s", "--budget", "2"]
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(RECIPES, "proxy", dataclasses.replace(RECIPES["proxy"], epochs=1, images=128))
+    monkeypatch.setitem(RECIPES, "full", dataclasses.replace(RECIPES["full"], epochs=1, images=256))
+    monkeypatch.chdir(tmp_path)
+
+
+def nasearch(*words: str) -> Result:
+    return CliRunner().invoke(main, [*words], catch_exceptions=False)
+
+
+def done(*words: str) -> str:
+    result = nasearch(*words)
+    assert (result.exit_code, result.stderr) == (0, "")
+    return result.stdout
+
+
+def mistake(*words: str) -> str:
+    """The one line of a user's mistake."""
+    result = nasearch(*words)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+@pytest.mark.slow
+def test_the_main_job_and_the_same_command_again(tmp_path: Path) -> None:
+    out = done("run", *SMALL, "--format", "module")
+    lines = out.splitlines()
+    assert lines[0] == "study s: 0 of 2 candidates done"
+    assert re.match(
+        r"\[1/2\] #0 complete accuracy \d+\.\d\d %, .* \| best \d+\.\d\d % · front 1 · volume", lines[1]
+    )
+    assert "2 of 2 candidates done (2 complete)" in out
+    assert "knee" in out
+    written = {
+        path.relative_to(tmp_path).as_posix() for path in (tmp_path / "studies").rglob("*") if path.is_file()
+    }
+    for name in ("winner/model.py", "winner/weights.safetensors", "front.png", "front.html", "report.md"):
+        assert f"studies/s/{name}" in written
+
+    again = done("run", *SMALL, "--format", "module")
+    assert again.splitlines()[0] == "study s: 2 of 2 candidates done"
+    assert again.splitlines()[-6:] == lines[-6:]  # the same front
+
+    with Study.load("s") as study:
+        assert (study.spent, len(study.finishes)) == (2, 1)
+
+
+def test_json_goes_to_stdout_alone_and_progress_to_stderr() -> None:
+    result = nasearch("run", *SMALL, "--no-finish", "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert found["study"] == "s"
+    assert found["objectives"] == ["accuracy", "macs"]
+    assert all(0 <= row["values"]["accuracy"] <= 1 for row in found["front"])
+    assert "study s: 0 of 2 candidates done" in result.stderr
+    assert json.loads(done("front", "s", "--json")) == found
+
+
+def test_options_go_before_the_study_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "space: tiny\nbudget: 1\ndevice: cpu\nstudy: from-file\nfinish: false\n"
+    )
+    assert done("run", "mine.yaml").startswith("study from-file: 0 of 1 candidates done\n")
+    assert done("run", "mine.yaml", "--budget", "2").startswith("study from-file: 1 of 2 candidates done\n")
+    assert done("run", "mine.yaml", "--study", "named").startswith("study named: 0 of 1 candidates done\n")
+
+
+def test_fresh_starts_another_beside_it() -> None:
+    done("run", *SMALL, "--no-finish")
+    assert done("run", *SMALL, "--no-finish", "--fresh").startswith("study s-2: 0 of 2 candidates done\n")
+    names = [study["name"] for study in json.loads(done("studies", "list", "--json"))["studies"]]
+    assert names == ["s", "s-2"]
+
+
+def test_interrupted_says_that_the_study_is_safe(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(self: Study, **_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Study, "run", interrupt)
+    result = nasearch("run", *SMALL)
+    assert result.exit_code == 130
+    assert result.stderr == "interrupted: the study s is safe; the same command goes on\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--space", "huge"], "no search space 'huge'; expected one of mobile, nasbench201, tiny"),
+        (["--device", "cuda:9"], "cuda:9"),
+        (["--device", "tpu"], "'tpu'"),
+        (["--sampler", "cma"], "sampler is 'cma'; expected one of random, tpe, nsga2, nsga3, gp"),
+        (["--objective", "accuracy", "--objective", "flops"], "objective 'flops' does not exist"),
+        (["--limit", "params < 200k"], "the relation is '<'; expected '<=' or '>='"),
+        (["--budget", "0"], "budget is 0; expected a whole number of at least 1"),
+        (["--time", "soon"], "time is 'soon'; expected a time such as 90s, 30m or 2h"),
+        (["--data", "imagenet"], "imagenet"),
+        (["--data", "folder:nowhere"], "nowhere: no such folder"),
+        (["--data", "npz:none.npz"], "none.npz: no such file"),
+        (["--storage", "postgresql://127.0.0.1:9/none"], "127.0.0.1"),
+        (["--storage", "mongodb://here"], "mongodb"),
+        (["none.yaml"], "none.yaml"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_are_one_line(words: list[str], text: str) -> None:
+    assert text in mistake("run", *SMALL, *words)
+
+
+def test_mistakes_of_a_study_file_are_a_line_each(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("budgte: 20\nseed: many\n")
+    result = nasearch("run", "bad.yaml")
+    assert (result.exit_code, result.stdout) == (1, "")
+    first, second = result.stderr.splitlines()
+    assert first.startswith("error: bad.yaml:1: budgte is not a key here; did you mean budget?")
+    assert second == "error: bad.yaml:2: seed is 'many'; expected a whole number"
+
+
+def test_another_study_of_the_same_name_is_refused_and_unharmed() -> None:
+    done("run", *SMALL, "--no-finish")
+    before = done("trials", "s", "--json")
+    line = mistake("run", *SMALL, "--seed", "1")
+    assert "study 's' exists with another" in line
+    assert "seed (0, now 1)" in line
+    assert "--fresh" in line
+    assert done("trials", "s", "--json") == before
+
+
+@pytest.mark.parametrize(
+    "command", ["front", "trials", "show", "finish", "export", "report", "dashboard", "studies"]
+)
+def test_without_a_store_nothing_is_made(command: str, tmp_path: Path) -> None:
+    assert "`nasearch run` makes it" in mistake(command, *(["list"] if command == "studies" else []))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def study() -> str:
+    done("run", *SMALL, "--no-finish")
+    return "s"
+
+
+def test_tables_of_a_study(study: str) -> None:
+    front = json.loads(done("front", "--json"))["front"]
+    trials = json.loads(done("trials", study, "--json"))["trials"]
+    assert [trial["number"] for trial in trials] == list(range(len(trials)))
+    assert sum(trial["outcome"] == "complete" for trial in trials) == 2
+    macs = [row["values"]["macs"] for row in front]
+    assert macs == sorted(macs)
+    assert json.loads(done("trials", study, "--outcome", "failed", "--json"))["trials"] == []
+    assert "knee" in done("front", study)
+    assert "MACs" in done("front", study, "--plot").splitlines()[-4]
+    facts = json.loads(done("studies", "show", study, "--json"))
+    assert (facts["space"], facts["budget_used"]) == ("tiny", 2)
+    assert facts["front"] == [row["number"] for row in front]
+
+
+def test_show_adds_up(study: str) -> None:
+    trial = json.loads(done("trials", study, "--json"))["trials"][0]
+    for words in (["0"], [study, "0"], [f"{study}#0"]):
+        shown = json.loads(done("show", *words, "--json"))
+        assert (shown["study"], shown["trial"]) == (study, 0)
+        assert sum(block["macs"] for block in shown["blocks"]) == trial["values"]["macs"]
+        assert sum(block["params"] for block in shown["blocks"]) == trial["values"]["params"]
+    assert shown["peak_activation_bytes"] == trial["values"]["peak_activation_bytes"]
+    assert [point["epoch"] for point in shown["curve"]] == [1]
+    assert "stem" in done("show")
+
+
+def test_what_does_not_exist_is_one_line(study: str) -> None:
+    assert mistake("show", "99") == "error: study 's' has no trial 99; expected 0 to 1"
+    assert "no study 'other' in" in mistake("front", "other")
+    assert "it has s" in mistake("front", "other")
+    assert "tensorflow" in mistake("export", study, "--format", "tensorflow")
+    assert nasearch("show", "s", "first").exit_code == 2
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(study: str, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where a folder is wanted")
+    assert "taken" in mistake("report", study, "--out", "taken")
+    assert "taken" in mistake("run", *SMALL, "--storage", "sqlite:///taken/nasearch.db")
+
+
+def test_report_says_where(study: str) -> None:
+    lines = done("report", study, "--out", "here").splitlines()
+    assert lines == ["here/front.png", "here/front.html", "here/report.md"]
+    assert all(Path(line).stat().st_size > 0 for line in lines)
+
+
+def test_doctor_finds_what_a_run_needs(study: str) -> None:
+    findings = {row["what"]: row for row in json.loads(done("doctor", "--json"))}
+    assert all(row["ok"] for row in findings.values())
+    assert findings["embedded data"]["found"].endswith("8000 training, 2000 validation, 2000 test images")
+    assert findings["store"]["found"].endswith("nasearch.db: 1 studies")
+    assert "device cpu" in findings
+
+
+def test_doctor_tells_a_broken_store(tmp_path: Path) -> None:
+    (tmp_path / "broken.db").write_bytes(b"not a database" * 100)
+    result = nasearch("doctor", "--storage", "sqlite:///broken.db")
+    assert result.exit_code == 1
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("no ")]
+    assert "broken.db" in line
+
+
+def test_dashboard_serves_the_study_on_this_machine_only(study: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages: dict[str, str] = {}
+    addresses: list[tuple[str, int]] = []
+    serve: Callable[..., None] = dashboard._Server.serve_forever
+
+    def visited(server: dashboard._Server) -> None:
+        addresses.append(server.server_address)  # type: ignore[arg-type]
+        thread = threading.Thread(target=serve, args=(server,))
+        thread.start()
+        base = f"http://127.0.0.1:{server.server_port}"
+        for path in ("/api/studies", "/dashboard/"):
+            with urllib.request.urlopen(base + path, timeout=20) as answer:
+                pages[path] = answer.read().decode()
+        server.shutdown()
+        thread.join()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dashboard._Server, "serve_forever", visited)
+    result = nasearch("dashboard", study, "--port", "0")
+    assert result.exit_code == 0
+    assert re.fullmatch(r"s: http://127\.0\.0\.1:\d+/dashboard/studies/1 \(Ctrl-C ends it\)\n", result.stdout)
+    assert addresses[0][0] == "127.0.0.1"
+    assert json.loads(pages["/api/studies"])["study_summaries"][0]["study_name"] == study
+    assert "<title>Optuna Dashboard</title>" in pages["/dashboard/"]
+
+
+def test_dashboard_on_a_port_in_use(study: str) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert f"port {port} of 127.0.0.1 cannot be used" in mistake("dashboard", study, "--port", str(port))
