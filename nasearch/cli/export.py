@@ -34,8 +34,8 @@ def command(
     """Write a network as files that do not need nasearch.
 
     The winner of the study, or TRIAL. A network that is not trained in full yet is trained first, as by
-    `nasearch finish`. Every file is loaded in a fresh process without nasearch, and its outputs are compared to
-    the original's.
+    `nasearch finish`. Every file is loaded in a fresh process without nasearch, and its outputs are
+    compared to the original's.
     """
     name, number = parse_target(target)
     given = given_only(options)

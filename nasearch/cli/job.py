@@ -13,6 +13,8 @@ import click
 from nasearch.cli.common import cheapest_first, console, echo_json, quiet_optuna
 from nasearch.cli.main import INTERRUPTED
 from nasearch.cli.progress import BarProgress, LineProgress, make_progress
+from nasearch.deploy import checked_formats
+from nasearch.pareto import parse_limit
 from nasearch.report.formatting import percent, size
 from nasearch.report.tables import front_json, front_table
 from nasearch.study import Study
@@ -29,6 +31,7 @@ def run_job(ctx: click.Context, settings: StudySettings, as_json: bool) -> None:
     """Search up to the budget, then train, export and report what was not done before."""
     quiet_optuna()
     with Study.from_settings(settings) as study:
+        check_ahead(study)
         with interruptible(ctx, study), display(as_json, settings.time_s) as progress:
             study.run(budget=settings.budget, time_s=settings.time_s, progress=progress)
             study.measure_front_latency(progress=progress)
@@ -38,10 +41,25 @@ def run_job(ctx: click.Context, settings: StudySettings, as_json: bool) -> None:
         print_front(study, as_json)
 
 
+def check_ahead(study: Study) -> None:
+    """Refuse before the search what would fail only after it.
+
+    Raises:
+        NasearchError: for a format or bound that cannot be used.
+        OSError: if the study's folder cannot be made.
+    """
+    if study.settings.formats is not None:
+        checked_formats(study.settings.formats)
+    if study.settings.pick is not None:
+        parse_limit(study.settings.pick)
+    study.directory.mkdir(parents=True, exist_ok=True)
+
+
 def hand_over(
     study: Study, progress: Display, trial: int | None = None, out: str | None = None
 ) -> ExportReport:
     """Train and test the winner, or a trial by number, where that was not done before, and export it."""
+    check_ahead(study)
     report = study.export(out, trial=trial, progress=progress)
     number = study.winner().number if trial is None else trial
     record = [record for record in study.finishes if record.number == number][-1]

@@ -10,7 +10,7 @@ import click
 from nasearch.errors import NasearchError
 
 # Name of a command -> the module that holds it (as `command`), and its line in the list of commands. Kept
-# here so that `nasearch --help` answers without importing any of them; a test compares it with their own help.
+# here so that `nasearch --help` answers without importing them; a test compares it with their own help.
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("nasearch.cli.run", "Search, train the winner and export it."),
     "front": ("nasearch.cli.front", "Show the Pareto front of a study."),

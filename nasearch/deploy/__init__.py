@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nasearch.deploy.formats import FORMATS, available_formats
-from nasearch.deploy.handover import ExportReport, export
+from nasearch.deploy.handover import ExportReport, checked_formats, export
 from nasearch.deploy.standalone import standalone_source
 
-__all__ = ["FORMATS", "ExportReport", "available_formats", "export", "standalone_source"]
+__all__ = ["FORMATS", "ExportReport", "available_formats", "checked_formats", "export", "standalone_source"]

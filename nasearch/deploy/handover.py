@@ -84,7 +84,7 @@ def export(
             network's, a file cannot be written, or what was written does not give the original's
             scores; in the last case the files are kept in `failed-export` for inspection.
     """
-    names = _checked_formats(available_formats() if formats is None else formats)
+    names = checked_formats(available_formats() if formats is None else formats)
     target = Path(directory)
     shape = tuple(int(size) for size in input_shape)
     original = _prepared(model, shape, classes)
@@ -111,7 +111,12 @@ def export(
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _checked_formats(formats: Sequence[str]) -> tuple[str, ...]:
+def checked_formats(formats: Sequence[str]) -> tuple[str, ...]:
+    """The formats in the order of their table.
+
+    Raises:
+        ExportError: if there is none, one is unknown, or a library that it needs is missing.
+    """
     accepted = ", ".join(FORMATS)
     if isinstance(formats, str) or not formats:
         raise ExportError(f"formats is {formats!r}; expected some of {accepted}")

@@ -126,10 +126,14 @@ def test_interrupted_says_that_the_study_is_safe(monkeypatch: pytest.MonkeyPatch
         (["--storage", "postgresql://127.0.0.1:9/none"], "127.0.0.1"),
         (["--storage", "mongodb://here"], "mongodb"),
         (["none.yaml"], "none.yaml"),
+        (["--pick", "macs < 5M"], "the relation is '<'"),
+        (["--format", "tensorflow"], "format 'tensorflow' is not known; expected one of module, pt2, onnx"),
+        (["--out", "file/out"], "file/out: Not a directory"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_mistakes_are_one_line(words: list[str], text: str) -> None:
+def test_mistakes_are_one_line(words: list[str], text: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
     assert text in mistake("run", *SMALL, *words)
 
 
