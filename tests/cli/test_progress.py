@@ -89,11 +89,11 @@ def test_lines_where_the_output_is_no_terminal() -> None:
     assert isinstance(progress, LineProgress)
     progress._pace = Pace(clock=lambda: 0.0)
     watch(progress)
+    note = " | best 81.25 % · front 1 · volume 0.250 · 0.0 s left"
     assert out.getvalue().splitlines() == [
         "study digits: 0 of 2 candidates done",
-        "[1/2] #2 complete accuracy 81.25 %, macs 246 k, 1.0 s (after 2 refused or repeated)"
-        + " | best 81.25 % · front 1 · volume 0.250 · 0.0 s left",
-        "[2/2] #3 failed: loss is nan [1] | best 81.25 % · front 1 · volume 0.250 · 0.0 s left",
+        f"[1/2] #2 complete accuracy 81.25 %, macs 246 k, 1.0 s (after 2 refused or repeated){note}",
+        f"[2/2] #3 failed: loss is nan [1]{note}",
         "2 of 2 candidates done (1 complete, 1 failed) after 1 min 5 s; the time is up",
         "teacher, trial 2: 1 epoch",
         "teacher, trial 2 [1/1] accuracy 90.00 %",
