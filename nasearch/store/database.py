@@ -78,8 +78,11 @@ class Database:
         options = engine_options(parsed)
         if parsed.get_backend_name() == "sqlite":
             options["connect_args"] |= {"isolation_level": None}  # transactions begin where we say: below
-        with self.guard():
-            self._engine = create_engine(parsed, **options)
+        try:
+            with self.guard():
+                self._engine = create_engine(parsed, **options)
+        except ImportError as problem:  # of the driver; later ones are somebody else's
+            raise self.explain(problem) from problem
         if parsed.get_backend_name() == "sqlite":
             event.listen(self._engine, "begin", _begin_sqlite)
         self._writing = self._engine.execution_options(nasearch_writing=True)
@@ -101,7 +104,7 @@ class Database:
         """Turn the database's errors into `StoreError`."""
         try:
             yield
-        except (SQLAlchemyError, sqlite3.Error, ImportError) as problem:
+        except (SQLAlchemyError, sqlite3.Error) as problem:
             raise self.explain(problem) from problem
 
     def explain(self, problem: BaseException) -> StoreError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ def deterministic(threads: int | None) -> Iterator[None]:
     if threads is None:
         yield
         return
+    # cuBLAS reads this at its first use and refuses deterministic sums without it.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
 
     before = (

@@ -109,6 +109,7 @@ class Search:
             self._progress.epoch(candidate.number, point, bench.epochs)
 
         done = bench.executor.measure(job, on_epoch)
+        self._lease.beat()  # raises where another process has taken the study over meanwhile
         reason = done.reason
         if done.result is not None:
             values = {**candidate.values, "accuracy": done.result.accuracy}

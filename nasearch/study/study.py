@@ -204,6 +204,7 @@ class Study:
                     if key in identity.found
                 },
                 seed=int(identity.fixed["seed"]),
+                budget=max(1, store.budget_used(record.id)),
             )
             return cls(store, record, space, settings, dataset)
         except BaseException:

@@ -80,10 +80,11 @@ def choose(study: Study, pick: str | None) -> TrialRecord:
 
 
 def _distinct(study: Study) -> list[TrialRecord]:
-    """Complete trials, one a network, in order."""
+    """Complete trials that keep the study's limits, one a network, in order."""
     first: dict[str, TrialRecord] = {}
     for trial in study.trials():
-        if trial.outcome == "complete":
+        known = [limit for limit in study.limits if limit.metric in trial.values]
+        if trial.outcome == "complete" and all(limit.allows(trial.values[limit.metric]) for limit in known):
             first.setdefault(trial.key, trial)
     return list(first.values())
 

@@ -23,7 +23,7 @@ def network(*blocks: Block) -> Architecture:
     return Architecture((STEM, *blocks), HEAD)
 
 
-def test_text_and_back_is_equal_and_hashes_alike():
+def test_text_and_back_is_equal_and_hashes_alike() -> None:
     first = network(block("mbconv", 24, 2, kernel=5, expand=4, se=0.25), block("skip", 24))
     again = Architecture.from_json(first.to_json())
     assert again == first
@@ -31,13 +31,13 @@ def test_text_and_back_is_equal_and_hashes_alike():
     assert again.key == first.key
 
 
-def test_a_cell_survives_the_text():
+def test_a_cell_survives_the_text() -> None:
     edges = (("0-1", "nor_conv_3x3"),)
     first = network(Block("c", "cell", 16, 1, "none", KINDS["cell"].complete({"nodes": 2, "edges": edges})))
     assert Architecture.from_json(first.to_json()) == first
 
 
-def test_key_is_the_same_in_every_version():
+def test_key_is_the_same_in_every_version() -> None:
     """Keys stand in people's databases: these were written down when rule 1 was made."""
     plain = network(block("residual", 32, 2, kernel=5), block("max_pool", 32, 2))
     text = (
@@ -48,7 +48,7 @@ def test_key_is_the_same_in_every_version():
     assert plain.key == "1:5967077a4917f3962f632cbbecc8976d"
 
 
-def test_key_does_not_see_names_decisions_or_identities():
+def test_key_does_not_see_names_decisions_or_identities() -> None:
     one = network(block("conv", 32, 2, name="x"), block("skip", 32), block("conv", 32))
     other = network(block("conv", 32, 2, name="y"), block("conv", 32), block("skip", 32))
     assert one.key == other.key
@@ -56,7 +56,7 @@ def test_key_does_not_see_names_decisions_or_identities():
     assert replace(one, decisions=(("depth", 3),)).key == one.key
 
 
-def test_key_sees_a_skip_that_projects():
+def test_key_sees_a_skip_that_projects() -> None:
     assert network(block("skip", 32)).key != network().key
     assert network(block("skip", 16, 2)).key != network().key
     assert network(block("skip", 16)).key == network().key
@@ -67,18 +67,18 @@ def test_key_sees_a_skip_that_projects():
     [{"channels": 24}, {"stride": 1}, {"attention": "se"}, {"kind": "depthwise"}],
     ids=lambda change: next(iter(change)),
 )
-def test_key_sees_every_part_of_a_block(change: dict[str, object]):
+def test_key_sees_every_part_of_a_block(change: dict[str, object]) -> None:
     first = block("residual", 32, 2)
     changed = replace(first, **change)  # type: ignore[arg-type]
     assert network(changed).key != network(first).key
 
 
-def test_whole_and_real_numbers_of_one_value_are_one_option():
+def test_whole_and_real_numbers_of_one_value_are_one_option() -> None:
     assert block("mbconv", 8, se=0) == block("mbconv", 8, se=0.0)
     assert network(block("mbconv", 8, se=1)).key == network(block("mbconv", 8, se=1.0)).key
 
 
-def test_label_counts_runs_and_says_what_differs_from_the_defaults():
+def test_label_counts_runs_and_says_what_differs_from_the_defaults() -> None:
     architecture = network(
         *[block("mbconv", 24, kernel=5, expand=4, activation="silu")] * 2, block("skip", 24)
     )
@@ -105,6 +105,6 @@ def broken(change: dict[str, object], **block_change: object) -> str:
         (broken({"head": {"kind": "tail", "options": {}}}), "head.kind is 'tail'; expected one of linear"),
     ],
 )
-def test_bad_texts_say_what_is_wrong(text: str, message: str):
+def test_bad_texts_say_what_is_wrong(text: str, message: str) -> None:
     with pytest.raises(SpaceError, match=message):
         Architecture.from_json(text)

@@ -20,23 +20,23 @@ def same(first: dict[str, object], second: dict[str, object]) -> bool:
     return canonical_cell(first) == canonical_cell(second)
 
 
-def test_edges_are_named_by_target_then_source():
+def test_edges_are_named_by_target_then_source() -> None:
     assert tuple(edge_names(4)) == NB201_EDGES
 
 
-def test_inner_nodes_can_swap_when_they_do_not_meet():
+def test_inner_nodes_can_swap_when_they_do_not_meet() -> None:
     one = cell("nor_conv_1x1", "nor_conv_3x3", "none", "none", "skip_connect", "avg_pool_3x3")
     other = cell("nor_conv_3x3", "nor_conv_1x1", "none", "none", "avg_pool_3x3", "skip_connect")
     assert same(one, other)
 
 
-def test_a_node_that_copies_is_folded_into_its_source():
+def test_a_node_that_copies_is_folded_into_its_source() -> None:
     through = cell("skip_connect", "none", "none", "none", "nor_conv_3x3", "none")
     direct = cell("none", "none", "none", "nor_conv_3x3", "none", "none")
     assert same(through, direct)
 
 
-def test_the_same_value_added_twice_is_not_folded():
+def test_the_same_value_added_twice_is_not_folded() -> None:
     once = cell("none", "none", "none", "skip_connect", "none", "none")
     twice = cell("skip_connect", "none", "none", "skip_connect", "skip_connect", "none")
     assert is_identity_cell(once)
@@ -44,7 +44,7 @@ def test_the_same_value_added_twice_is_not_folded():
     assert not same(once, twice)
 
 
-def test_a_convolution_whose_result_is_not_used_still_counts():
+def test_a_convolution_whose_result_is_not_used_still_counts() -> None:
     without = cell("none", "none", "none", "skip_connect", "none", "none")
     with_one = cell("nor_conv_3x3", "none", "none", "skip_connect", "none", "none")
     with_pool = cell("avg_pool_3x3", "none", "none", "skip_connect", "none", "none")
@@ -52,13 +52,13 @@ def test_a_convolution_whose_result_is_not_used_still_counts():
     assert same(without, with_pool)
 
 
-def test_a_convolution_of_nothing_is_a_constant_and_not_zero():
+def test_a_convolution_of_nothing_is_a_constant_and_not_zero() -> None:
     nothing = cell("none", "none", "none", "skip_connect", "none", "none")
     constant = cell("none", "none", "none", "skip_connect", "nor_conv_1x1", "none")
     assert not same(nothing, constant)
 
 
-def test_two_uses_of_one_convolution_are_not_two_convolutions():
+def test_two_uses_of_one_convolution_are_not_two_convolutions() -> None:
     shared = cell("nor_conv_3x3", "none", "skip_connect", "none", "skip_connect", "avg_pool_3x3")
     apart = cell("nor_conv_3x3", "nor_conv_3x3", "none", "none", "skip_connect", "avg_pool_3x3")
     assert not same(shared, apart)
@@ -96,7 +96,7 @@ def reference_function(options: dict[str, object], seed: int) -> tuple[object, .
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_cells_with_one_form_compute_the_same(seed: int):
+def test_cells_with_one_form_compute_the_same(seed: int) -> None:
     generator = random.Random(seed)
     forms: dict[str, tuple[object, ...]] = {}
     for _ in range(3000):

@@ -19,7 +19,7 @@ TABLE = SHARED / "nasbench201" / "nasbench201_cifar10.npz"
 pytestmark = pytest.mark.skipif(not TABLE.is_file(), reason="the NAS-Bench-201 table is not at hand")
 
 
-def test_parameters_and_macs_of_cells_equal_the_table():
+def test_parameters_and_macs_of_cells_equal_the_table() -> None:
     """A share of the rows; scripts/verify_nasbench201.py compares all of them."""
     found = importlib.util.spec_from_file_location("verify", ROOT / "scripts" / "verify_nasbench201.py")
     assert found is not None
@@ -29,7 +29,7 @@ def test_parameters_and_macs_of_cells_equal_the_table():
     assert verify.differing_rows(TABLE, rows=60) == (60, [])
 
 
-def test_keys_fold_no_more_than_isomorphism_refined_by_counts():
+def test_keys_fold_no_more_than_isomorphism_refined_by_counts() -> None:
     """15,625 cells fold into at least 7,700 networks, and never two whose counts differ."""
     with np.load(TABLE, allow_pickle=False) as data:
         ops, names = data["ops"], [str(name) for name in data["op_names"]]

@@ -11,7 +11,7 @@ from nasearch.errors import SettingsError, SpaceError
 from nasearch.space.reader import parse_yaml, read_yaml
 
 
-def test_places_know_their_lines():
+def test_places_know_their_lines() -> None:
     document = parse_yaml("a: 1\nb:\n  - c: 2\n  - d: 3\n")
     assert document.data == {"a": 1, "b": [{"c": 2}, {"d": 3}]}
     assert document.lines["b[1].d"] == 4
@@ -44,7 +44,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_text_is_refused_quickly(name: str):
+def test_hostile_text_is_refused_quickly(name: str) -> None:
     started = time.perf_counter()
     with pytest.raises(SpaceError, match="<text>"):
         parse_yaml(HOSTILE[name])
@@ -52,7 +52,7 @@ def test_hostile_text_is_refused_quickly(name: str):
     assert not Path("/tmp/nasearch-was-run").exists()
 
 
-def test_files_that_cannot_be_read(tmp_path: Path):
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"nowhere.yaml: No such file or directory; expected a readable"):
         read_yaml(tmp_path / "nowhere.yaml", SettingsError)
     binary = tmp_path / "picture.yaml"

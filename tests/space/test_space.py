@@ -33,11 +33,11 @@ def small() -> SearchSpace:
     return SearchSpace.parse(SMALL, "small")
 
 
-def test_size_is_the_closed_form(small: SearchSpace):
+def test_size_is_the_closed_form(small: SearchSpace) -> None:
     assert small.size == SMALL_SIZE
 
 
-def test_size_counts_what_an_enumeration_finds(small: SearchSpace):
+def test_size_counts_what_an_enumeration_finds(small: SearchSpace) -> None:
     seen = {small.sample(0)}
     edge = list(seen)
     while edge:
@@ -50,14 +50,14 @@ def test_size_counts_what_an_enumeration_finds(small: SearchSpace):
     assert len(seen) == SMALL_SIZE
 
 
-def test_nasbench201_is_five_to_the_six_with_its_own_edge_names():
+def test_nasbench201_is_five_to_the_six_with_its_own_edge_names() -> None:
     space = SearchSpace.load("nasbench201")
     assert space.size == 5**6
     names = [choice.name for choice in space.choices]
     assert names == ["edge0-1", "edge0-2", "edge1-2", "edge0-3", "edge1-3", "edge2-3"]
 
 
-def test_nasbench201_has_fifteen_cells_and_two_reductions():
+def test_nasbench201_has_fifteen_cells_and_two_reductions() -> None:
     network = SearchSpace.load("nasbench201").sample(0)
     assert Counter(block.kind for block in network.blocks) == {"conv": 1, "cell": 15, "avgpool_residual": 2}
     assert [block.channels for block in network.blocks if block.kind == "cell"] == [16] * 5 + [32] * 5 + [
@@ -65,7 +65,7 @@ def test_nasbench201_has_fifteen_cells_and_two_reductions():
     ] * 5
 
 
-def test_choice_names_are_readable_and_in_the_order_they_are_asked(small: SearchSpace):
+def test_choice_names_are_readable_and_in_the_order_they_are_asked(small: SearchSpace) -> None:
     assert [choice.name for choice in small.choices] == [
         "stem.channels",
         "stage1.channels",
@@ -81,7 +81,7 @@ def test_choice_names_are_readable_and_in_the_order_they_are_asked(small: Search
 
 
 @pytest.mark.parametrize("name", builtin_names())
-def test_round_trips_of_every_builtin(name: str):
+def test_round_trips_of_every_builtin(name: str) -> None:
     space = SearchSpace.load(name)
     for seed in range(20):
         architecture = space.sample(seed)
@@ -91,12 +91,12 @@ def test_round_trips_of_every_builtin(name: str):
         assert set(params) <= {choice.name for choice in space.choices}
 
 
-def test_sampling_is_uniform_over_the_values_of_active_choices(small: SearchSpace):
+def test_sampling_is_uniform_over_the_values_of_active_choices(small: SearchSpace) -> None:
     counts = Counter(dict(small.sample(seed).decisions)["stage1.depth"] for seed in range(2000))
     assert abs(counts[1] - 1000) < 4 * (2000 * 0.25) ** 0.5  # four standard deviations
 
 
-def test_neighbours_differ_in_one_decision_and_cover_every_other_value(small: SearchSpace):
+def test_neighbours_differ_in_one_decision_and_cover_every_other_value(small: SearchSpace) -> None:
     architecture = small.decode(
         {
             "stem.channels": 8,
@@ -116,7 +116,7 @@ def test_neighbours_differ_in_one_decision_and_cover_every_other_value(small: Se
     )
 
 
-def test_decoding_ignores_values_of_choices_that_are_not_active(small: SearchSpace):
+def test_decoding_ignores_values_of_choices_that_are_not_active(small: SearchSpace) -> None:
     params = small.encode(small.sample(1)) | {"stage1.block2.residual.kernel": 5}
     assert small.decode(params).key == small.sample(1).key
 
@@ -131,17 +131,17 @@ def test_decoding_ignores_values_of_choices_that_are_not_active(small: SearchSpa
 )
 def test_decoding_bad_decisions_says_what_is_accepted(
     small: SearchSpace, params: dict[str, object], message: str
-):
+) -> None:
     with pytest.raises(SpaceError, match=message):
         small.decode(params)
 
 
-def test_an_architecture_of_another_space_is_refused(small: SearchSpace):
+def test_an_architecture_of_another_space_is_refused(small: SearchSpace) -> None:
     with pytest.raises(SpaceError, match="is no choice of small"):
         small.encode(SearchSpace.load("nasbench201").sample(0))
 
 
-def test_shared_stages_decide_once_for_all_blocks():
+def test_shared_stages_decide_once_for_all_blocks() -> None:
     space = SearchSpace.parse(SMALL.replace("stride: 2", "stride: 2\n    share: stage"))
     assert space.size == 2 * 2 * 5 * 2 * 3
     deep = [space.sample(seed) for seed in range(30)]
@@ -150,7 +150,7 @@ def test_shared_stages_decide_once_for_all_blocks():
         assert [block.stride for block in architecture.blocks[1:]] == [2, 1][: len(architecture.blocks) - 1]
 
 
-def test_blocks_and_choices_can_be_named():
+def test_blocks_and_choices_can_be_named() -> None:
     space = SearchSpace.parse("""
 stem: {kind: conv, channels: 32}
 stages:
@@ -164,14 +164,14 @@ stages:
     assert space.size == 2**5
 
 
-def test_the_canonical_text_is_a_space_file_again(small: SearchSpace):
+def test_the_canonical_text_is_a_space_file_again(small: SearchSpace) -> None:
     again = SearchSpace.parse(small.text, "again")
     assert again.text == small.text
     assert json.loads(small.text)["stages"][0]["depth"] == [1, 2]
     assert again.sample(3) == small.sample(3)
 
 
-def test_loading_by_name_by_path_and_not_at_all(tmp_path: Path):
+def test_loading_by_name_by_path_and_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(SMALL)
     assert SearchSpace.load(path).name == "mine"
@@ -276,13 +276,13 @@ def described(**parts: str) -> str:
         ),
     ],
 )
-def test_every_mistake_names_place_value_and_what_is_accepted(text: str, message: str):
+def test_every_mistake_names_place_value_and_what_is_accepted(text: str, message: str) -> None:
     with pytest.raises(SpaceError, match=message) as caught:
         SearchSpace.parse(text, "mine.yaml")
     assert str(caught.value).startswith("mine.yaml")
 
 
-def test_all_mistakes_of_a_file_are_found_at_once_each_with_its_line():
+def test_all_mistakes_of_a_file_are_found_at_once_each_with_its_line() -> None:
     with pytest.raises(SpaceError) as caught:
         SearchSpace.parse(
             "stem: {kind: conv, channels: 0}\n"

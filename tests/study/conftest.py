@@ -39,7 +39,7 @@ def make_study(images: Path, tmp_path: Path) -> Iterator[Callable[..., Study]]:
     made: list[Study] = []
 
     def make(name: str | None = "s", **given: Any) -> Study:
-        settings = {
+        settings: dict[str, Any] = {
             "space": "tiny",
             "data": f"npz:{images}",
             "sampler": "random",

@@ -33,7 +33,7 @@ def start(images: Path, database: Path, budget: int) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-def test_killed_again_and_again_the_study_ends_with_exactly_its_budget(images: Path, tmp_path: Path):
+def test_killed_again_and_again_the_study_ends_with_exactly_its_budget(images: Path, tmp_path: Path) -> None:
     database, budget = tmp_path / "n.db", 6
     for wait in (0.1, 0.35, 0.6, 0.85):
         process = start(images, database, budget)
@@ -66,13 +66,24 @@ def test_killed_again_and_again_the_study_ends_with_exactly_its_budget(images: P
     assert [run.ending for run in runs] == ["taken over"] * 4 + ["released"]
 
 
+def small_study(images: Path, folder: Path, epochs: int = 1) -> Study:
+    return Study.create(
+        "s",
+        space="tiny",
+        data=f"npz:{images}",
+        epochs=epochs,
+        storage=f"sqlite:///{folder}/n.db",
+        device="cpu",
+    )
+
+
 class Died(BaseException):
     """Stands for a kill at one exact place; nothing in the code under test catches it."""
 
 
 def test_killed_between_our_measurement_and_optunas_the_result_is_told(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     def make() -> Study:
         return Study.create(
             "s",
@@ -86,7 +97,7 @@ def test_killed_between_our_measurement_and_optunas_the_result_is_told(
     def die(self: Search, candidate: object) -> None:
         raise Died
 
-    first = make()
+    first = small_study(images, tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(Search, "_tell", die)
         with pytest.raises(Died):
@@ -96,7 +107,7 @@ def test_killed_between_our_measurement_and_optunas_the_result_is_told(
     assert first.outcomes() == {"running": 1}
     first.close()
 
-    second = make()
+    second = small_study(images, tmp_path)
     second.run(budget=3)
     told = second.trial(measured[0].number)
     assert told.outcome == "complete"
@@ -108,7 +119,7 @@ def test_killed_between_our_measurement_and_optunas_the_result_is_told(
 
 def test_a_candidate_at_three_deaths_is_recorded_as_their_cause(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     from nasearch.executors import InProcess
 
     def die(self: InProcess, job: object, on_epoch: object) -> None:
@@ -127,12 +138,12 @@ def test_a_candidate_at_three_deaths_is_recorded_as_their_cause(
     with monkeypatch.context() as patch:
         patch.setattr(InProcess, "measure", die)
         for _ in range(3):
-            study = make()
+            study = small_study(images, tmp_path)
             with pytest.raises(Died):
                 study.run(budget=2)
             assert (study.spent, study.outcomes()) == (1, {"running": 1})
             study.close()
-    study = make()
+    study = small_study(images, tmp_path)
     study.run(budget=2)
     first = study.trial(0)
     assert first.outcome == "failed"
@@ -142,7 +153,7 @@ def test_a_candidate_at_three_deaths_is_recorded_as_their_cause(
     study.close()
 
 
-def test_an_interrupt_leaves_the_candidate_to_the_next_run(images: Path, tmp_path: Path):
+def test_an_interrupt_leaves_the_candidate_to_the_next_run(images: Path, tmp_path: Path) -> None:
     from nasearch.study import Progress
 
     class Impatient(Progress):
@@ -159,12 +170,12 @@ def test_an_interrupt_leaves_the_candidate_to_the_next_run(images: Path, tmp_pat
             device="cpu",
         )
 
-    study = make()
+    study = small_study(images, tmp_path, epochs=2)
     with pytest.raises(KeyboardInterrupt):
         study.run(budget=2, progress=Impatient())
     number = study.trials()[-1].number
     study.close()
-    again = make()
+    again = small_study(images, tmp_path, epochs=2)
     again.run(budget=2)
     assert again.trial(number).outcome == "complete"
     assert again.spent == 2

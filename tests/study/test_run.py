@@ -30,7 +30,7 @@ def optuna_trials(study: Study) -> list[optuna.trial.FrozenTrial]:
     return loaded.get_trials(deepcopy=False)
 
 
-def test_budget_counts_distinct_trained_networks(make_study: Make):
+def test_budget_counts_distinct_trained_networks(make_study: Make) -> None:
     study = make_study()
     summary = study.run(budget=4)
     assert (summary.stopped, summary.standing.spent, study.spent) == ("budget", 4, 4)
@@ -42,7 +42,7 @@ def test_budget_counts_distinct_trained_networks(make_study: Make):
         assert (trial.values["params"], trial.values["macs"]) == (cost.params, cost.macs)
 
 
-def test_the_same_budget_again_does_nothing_and_a_larger_one_goes_on(make_study: Make):
+def test_the_same_budget_again_does_nothing_and_a_larger_one_goes_on(make_study: Make) -> None:
     study = make_study()
     study.run(budget=2)
     before = [trial.number for trial in study.trials()]
@@ -53,7 +53,7 @@ def test_the_same_budget_again_does_nothing_and_a_larger_one_goes_on(make_study:
     assert again.spent == 3
 
 
-def test_an_exhausted_space_stops_and_says_so(make_study: Make):
+def test_an_exhausted_space_stops_and_says_so(make_study: Make) -> None:
     study = make_study(space=SearchSpace.parse(FOUR, "four"))
     summary = study.run(budget=50)
     assert (summary.stopped, study.spent) == ("exhausted", 4)
@@ -67,7 +67,7 @@ def test_an_exhausted_space_stops_and_says_so(make_study: Make):
     assert all(trial.state == TrialState.COMPLETE for trial in optuna_trials(study))
 
 
-def test_refused_candidates_are_pruned_with_their_margin_and_cost_no_budget(make_study: Make):
+def test_refused_candidates_are_pruned_with_their_margin_and_cost_no_budget(make_study: Make) -> None:
     costs = [architecture_cost(SearchSpace.load("tiny").sample(i), (1, 8, 8), 3).params for i in range(50)]
     bound = sorted(costs)[10]
     study = make_study(limits=[f"params <= {bound}"])
@@ -87,7 +87,7 @@ def test_refused_candidates_are_pruned_with_their_margin_and_cost_no_budget(make
         assert by_number[trial.number].constraints[study.limits[0].text] <= 0
 
 
-def test_every_limit_is_set_on_every_trial(make_study: Make):
+def test_every_limit_is_set_on_every_trial(make_study: Make) -> None:
     study = make_study(limits=["params <= 400", "macs <= 1M", "accuracy >= 1%"])
     study.run(budget=2)
     assert {frozenset(trial.constraints) for trial in optuna_trials(study)} == {
@@ -95,7 +95,7 @@ def test_every_limit_is_set_on_every_trial(make_study: Make):
     }
 
 
-def test_after_twenty_refusals_in_a_row_a_feasible_architecture_is_drawn(make_study: Make):
+def test_after_twenty_refusals_in_a_row_a_feasible_architecture_is_drawn(make_study: Make) -> None:
     # One network in 84 keeps the limit, so chance alone would need far more proposals.
     space = SearchSpace.load("tiny")
     smallest = min(architecture_cost(space.sample(i), (1, 8, 8), 3).params for i in range(500))
@@ -106,7 +106,7 @@ def test_after_twenty_refusals_in_a_row_a_feasible_architecture_is_drawn(make_st
     assert len(outcomes) <= 21
 
 
-def test_no_architecture_keeps_the_limit(make_study: Make):
+def test_no_architecture_keeps_the_limit(make_study: Make) -> None:
     study = make_study(limits=["params <= 1"])
     summary = study.run(budget=3)
     assert (summary.stopped, study.spent, study.front()) == ("exhausted", 0, ())
@@ -116,7 +116,7 @@ def test_no_architecture_keeps_the_limit(make_study: Make):
 
 def test_a_candidate_that_breaks_fails_alone_and_is_not_tried_again(
     make_study: Make, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     def broken(self: Skip, x: object) -> object:
         raise RuntimeError("[enforce fail at alloc_cpu.cpp] not enough memory\nsecond line")
 
@@ -137,7 +137,7 @@ def test_a_candidate_that_breaks_fails_alone_and_is_not_tried_again(
     assert states[TrialState.FAIL] == 2 + len(repeated_failures)
 
 
-def test_trials_tell_the_dashboard_what_they_are(make_study: Make):
+def test_trials_tell_the_dashboard_what_they_are(make_study: Make) -> None:
     study = make_study()
     study.run(budget=1)
     (frozen,) = optuna_trials(study)
@@ -151,13 +151,13 @@ def test_trials_tell_the_dashboard_what_they_are(make_study: Make):
     assert len(trial.curve) == 1
 
 
-def test_time_stops_the_search_between_candidates(make_study: Make):
+def test_time_stops_the_search_between_candidates(make_study: Make) -> None:
     study = make_study()
     summary = study.run(budget=50, time_s=0.0)
     assert (summary.stopped, study.spent) == ("time", 0)
 
 
-def test_the_front_has_each_network_once_and_nothing_dominated(make_study: Make):
+def test_the_front_has_each_network_once_and_nothing_dominated(make_study: Make) -> None:
     study = make_study()
     study.run(budget=8)
     front = study.front()
@@ -175,13 +175,13 @@ def test_the_front_has_each_network_once_and_nothing_dominated(make_study: Make)
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2", "nsga3", "gp"])
-def test_every_sampler_runs_with_limits_and_conditional_choices(make_study: Make, sampler: str):
+def test_every_sampler_runs_with_limits_and_conditional_choices(make_study: Make, sampler: str) -> None:
     study = make_study(sampler=sampler, limits=["params <= 1500"])
     study.run(budget=6)
     assert study.spent == 6
 
 
-def test_progress_hears_of_everything(make_study: Make):
+def test_progress_hears_of_everything(make_study: Make) -> None:
     heard: list[str] = []
 
     class Ear(Progress):
@@ -215,6 +215,6 @@ def test_progress_hears_of_everything(make_study: Make):
 )
 def test_settings_that_cannot_be_are_refused(
     make_study: Make, given: dict[str, object], error: type[Exception], message: str
-):
+) -> None:
     with pytest.raises(error, match=message):
         make_study(**given)

@@ -27,13 +27,13 @@ Make = Callable[..., Study]
         ({"deterministic": True}, r"deterministic \(False, now threads"),
     ],
 )
-def test_another_study_of_the_same_name_is_refused(make_study: Make, change: dict[str, object], words: str):
+def test_another_study_of_the_same_name_is_refused(make_study: Make, change: dict[str, object], words: str) -> None:
     make_study()
     with pytest.raises(StudyError, match=f"study 's' exists with another .*{words}.*--fresh"):
         make_study(**change)
 
 
-def test_changed_images_are_another_study(make_study: Make, tmp_path: Path):
+def test_changed_images_are_another_study(make_study: Make, tmp_path: Path) -> None:
     path = write_images(tmp_path / "a.npz", seed=0)
     make_study(data=f"npz:{path}")
     write_images(path, seed=1)
@@ -45,26 +45,26 @@ def test_changed_images_are_another_study(make_study: Make, tmp_path: Path):
     loaded.close()
 
 
-def test_fresh_starts_beside_under_the_next_free_name(make_study: Make):
+def test_fresh_starts_beside_under_the_next_free_name(make_study: Make) -> None:
     make_study().run(budget=1)
     second, third = make_study(fresh=True), make_study(fresh=True)
     assert (second.name, third.name) == ("s-2", "s-3")
     assert (second.spent, third.spent) == (0, 0)
 
 
-def test_the_default_name_is_space_and_data(make_study: Make, images: Path):
+def test_the_default_name_is_space_and_data(make_study: Make, images: Path) -> None:
     assert make_study(None).name == "tiny-stripes"
     assert default_name("my space", "folder:/x/y") == "my-space-y"
 
 
-def test_a_limit_of_the_study_replaces_the_spaces_own_on_the_same_cost():
+def test_a_limit_of_the_study_replaces_the_spaces_own_on_the_same_cost() -> None:
     space = SearchSpace.load("mobile")
     assert [limit.text for limit in limits_of(space, [])] == ["macs <= 8M"]
     assert [limit.text for limit in limits_of(space, ["params <= 9k"])] == ["macs <= 8M", "params <= 9k"]
     assert [limit.text for limit in limits_of(space, ["macs <= 30M"])] == ["macs <= 30M"]
 
 
-def test_loading_finds_space_data_and_trials_again(make_study: Make, tmp_path: Path):
+def test_loading_finds_space_data_and_trials_again(make_study: Make, tmp_path: Path) -> None:
     made = make_study()
     made.run(budget=2)
     storage = f"sqlite:///{tmp_path}/n.db"
@@ -75,13 +75,13 @@ def test_loading_finds_space_data_and_trials_again(make_study: Make, tmp_path: P
         assert loaded.dataset.fingerprint == made.dataset.fingerprint
         loaded.run(budget=3)
         assert loaded.spent == 3
-    with pytest.raises(StudyError, match="no study 'x' in .*n.db; it has s"):
+    with pytest.raises(StudyError, match=r"no study 'x' in .*n.db; it has s"):
         Study.load("x", storage=storage)
-    with pytest.raises(StudyError, match="no study yet in .*; it has none; start one with nasearch run"):
+    with pytest.raises(StudyError, match=r"no study yet in .*; it has none; start one with nasearch run"):
         Study.load(storage=f"sqlite:///{tmp_path}/empty.db")
 
 
-def test_a_study_has_one_owner(make_study: Make):
+def test_a_study_has_one_owner(make_study: Make) -> None:
     owner, other = make_study(), make_study()
     with (
         owner._store.acquire_lease(owner._record.id, "test"),
@@ -92,7 +92,7 @@ def test_a_study_has_one_owner(make_study: Make):
     assert other.spent == 1
 
 
-def test_deterministic_studies_repeat_their_candidates_and_accuracies(make_study: Make):
+def test_deterministic_studies_repeat_their_candidates_and_accuracies(make_study: Make) -> None:
     first = make_study("a", deterministic=True, sampler="tpe", epochs=2)
     first.run(budget=5)
     second = make_study("b", deterministic=True, sampler="tpe", epochs=2)
@@ -105,14 +105,14 @@ def test_deterministic_studies_repeat_their_candidates_and_accuracies(make_study
     assert story(first) == story(second)
 
 
-def test_other_seeds_give_other_candidates(make_study: Make):
+def test_other_seeds_give_other_candidates(make_study: Make) -> None:
     first, second = make_study("a"), make_study("b", seed=1)
     first.run(budget=3)
     second.run(budget=3)
     assert [trial.key for trial in first.trials()] != [trial.key for trial in second.trials()]
 
 
-def test_latency_as_objective_and_limit_is_timed_before_training(make_study: Make):
+def test_latency_as_objective_and_limit_is_timed_before_training(make_study: Make) -> None:
     study = make_study(objectives=["accuracy", "latency_ms"], limits=["latency_ms <= 1000"])
     study.run(budget=2)
     for trial in study.trials():
@@ -123,7 +123,7 @@ def test_latency_as_objective_and_limit_is_timed_before_training(make_study: Mak
         assert trial.values["latency_ms"] == latency["median_ms"] > 0
 
 
-def test_a_latency_limit_nothing_keeps_ends_the_search(make_study: Make, monkeypatch: pytest.MonkeyPatch):
+def test_a_latency_limit_nothing_keeps_ends_the_search(make_study: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nasearch.study.proposals.PATIENCE", 3)
     study = make_study(limits=["latency_ms <= 0.000001ms"])
     assert study.run(budget=2).stopped == "exhausted"

@@ -25,7 +25,7 @@ def searched(make_study: Make) -> Study:
     return study
 
 
-def test_picking_under_a_bound_takes_the_most_accurate_that_keeps_it(searched: Study):
+def test_picking_under_a_bound_takes_the_most_accurate_that_keeps_it(searched: Study) -> None:
     complete = [trial for trial in searched.trials() if trial.outcome == "complete"]
     bound = sorted(trial.values["params"] for trial in complete)[2]
     kept = [trial.values["accuracy"] for trial in complete if trial.values["params"] <= bound]
@@ -38,7 +38,7 @@ def test_picking_under_a_bound_takes_the_most_accurate_that_keeps_it(searched: S
         searched.winner("parms <= 1")
 
 
-def test_finishing_trains_teaches_and_reads_the_test_split_once(searched: Study):
+def test_finishing_trains_teaches_and_reads_the_test_split_once(searched: Study) -> None:
     model = searched.finish(epochs=2)
     assert isinstance(model, Normalized)
     assert not model.training
@@ -59,7 +59,7 @@ def test_finishing_trains_teaches_and_reads_the_test_split_once(searched: Study)
     assert accuracy == pytest.approx(correct)
 
 
-def test_finishing_again_reads_the_weights_back_and_does_not_test_again(searched: Study):
+def test_finishing_again_reads_the_weights_back_and_does_not_test_again(searched: Study) -> None:
     first = searched.finish(epochs=1)
     second = searched.finish(epochs=1)
     assert len(searched.finishes) == 1
@@ -69,27 +69,25 @@ def test_finishing_again_reads_the_weights_back_and_does_not_test_again(searched
     assert len(searched.finishes) == 2
 
 
-def test_a_lone_network_is_trained_without_a_teacher(make_study: Make):
+def test_a_lone_network_is_trained_without_a_teacher(make_study: Make) -> None:
     study = make_study()
     study.run(budget=1)
     study.finish(epochs=1)
     assert study.finishes[0].teacher is None
 
 
-def test_a_trial_that_was_not_trained_cannot_be_finished(make_study: Make):
+def test_a_trial_that_was_not_trained_cannot_be_finished(make_study: Make) -> None:
     study = make_study(limits=["params <= 300"])
     study.run(budget=1)
     refused = next(trial for trial in study.trials() if trial.outcome == "refused")
-    with pytest.raises(
-        StudyError, match=f"trial {refused.number} of 's' is refused; expected a complete one"
-    ):
+    with pytest.raises(StudyError, match=f"trial {refused.number} of 's' is refused; expected"):
         study.finish(trial=refused.number)
     with pytest.raises(StudyError, match="has no trial 99; expected 0 to"):
         study.finish(trial=99)
 
 
 @pytest.mark.slow
-def test_export_and_report_hand_everything_over(searched: Study, tmp_path: Path):
+def test_export_and_report_hand_everything_over(searched: Study, tmp_path: Path) -> None:
     searched.settings = searched.settings.merge(winner_epochs=1)
     searched.measure_front_latency()
     report = searched.export(formats=["module"])
