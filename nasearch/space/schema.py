@@ -96,9 +96,10 @@ def _choice(document: Document, place: str, data: Any, option: Option, name: str
 
 def _stem(document: Document, data: Any) -> Template:
     given = dict(_mapping(document, "stem", data))
-    channels = _choice(document, "stem.channels", given.pop("channels", None), CHANNELS, "stem.channels")
-    stride = _choice(document, "stem.stride", given.pop("stride", 1), STRIDE, "stem.stride")
-    block = _block(document, "stem", given, "stem", None, Fixed("none"), named_options=False)
+    own = {key: given.pop(key) for key in ("channels", "stride") if key in given}
+    block = _one_block(document, "stem", given, "stem", Fixed("none"), own_keys=("channels", "stride"))[1]
+    channels = _choice(document, "stem.channels", own.get("channels"), CHANNELS, "stem.channels")
+    stride = _choice(document, "stem.stride", own.get("stride", 1), STRIDE, "stem.stride")
     fields = (("name", Fixed("stem")), ("channels", channels), ("stride", stride), ("block", block))
     return Record(fields)
 
@@ -155,27 +156,18 @@ def _stage(
 
 
 def _block(
-    document: Document,
-    place: str,
-    data: Any,
-    prefix: str,
-    kind_name: str | None,
-    attention: Template,
-    *,
-    named_options: bool = True,
+    document: Document, place: str, data: Any, prefix: str, kind_name: str, attention: Template
 ) -> Template:
-    """A block's template: kind, attention, options; or a choice among several where `one_of` is."""
+    """A block's template: kind, options, attention; or a choice among several where `one_of` is."""
     given = _mapping(document, place, data)
-    if "one_of" not in given or kind_name is None:
-        return _one_block(document, place, given, prefix, attention, named_options)[1]
+    if "one_of" not in given:
+        return _one_block(document, place, given, prefix, attention)[1]
     document.check_keys(place, given, {"one_of"})
     entries = _sequence(document, f"{place}.one_of", given["one_of"])
     options: dict[str, Template] = {}
     for i, entry in enumerate(entries):
         inner = f"{place}.one_of[{i}]"
-        label, template = _one_block(
-            document, inner, _mapping(document, inner, entry), prefix, attention, named_options
-        )
+        label, template = _one_block(document, inner, _mapping(document, inner, entry), prefix, attention)
         if label in options:
             document.complain(inner, f" is the second {label}; name it, as in `as: {label}_wide`")
         options[label] = template
@@ -190,9 +182,13 @@ def _one_block(
     data: Mapping[str, Any],
     prefix: str,
     attention: Template,
-    named_options: bool,
+    own_keys: tuple[str, ...] = (),
 ) -> tuple[str, Template]:
-    """The label of a block among others, and its template."""
+    """The label of a block among others, and its template.
+
+    `own_keys` are keys that stand in the same mapping and were read already: the stem's. Its options
+    are named `stem.kernel`, those of a stage's block after the block's label, `stage1.mbconv.kernel`.
+    """
     given = dict(data)
     kind = given.pop("kind", None)
     usable = sorted(name for name, spec in KINDS.items() if spec.written_as is None)
@@ -208,14 +204,14 @@ def _one_block(
     if not isinstance(label, str) or not label:
         document.complain(f"{place}.as", f" is {_shown(label)}; expected a name")
         label = kind
-    path = f"{prefix}.{label}" if named_options else prefix
+    path = prefix if own_keys else f"{prefix}.{label}"
     if "attention" in given:
         if not spec.attention:
             document.complain(f"{place}.attention", f": {kind} takes no attention; leave it out")
         attention = _choice(
             document, f"{place}.attention", given.pop("attention"), ATTENTION, f"{path}.attention"
         )
-    document.check_keys(place, given, spec.options)
+    document.check_keys(place, given, {*spec.options, *own_keys})
     options = tuple(
         (name, _choice(document, f"{place}.{name}", given[name], option, f"{path}.{name}"))
         for name, option in spec.options.items()
@@ -258,14 +254,9 @@ def _stacks(document: Document, data: Mapping[str, Any]) -> Template:
         ]
         if reduction is not None:
             spelt = {"kind": reduction} if isinstance(reduction, str) else reduction
-            block = _one_block(
-                document,
-                f"{place}.reduction",
-                _mapping(document, f"{place}.reduction", spelt),
-                f"{name}.reduction",
-                Fixed("none"),
-                True,
-            )[1]
+            inner = f"{place}.reduction"
+            written = _mapping(document, inner, spelt)
+            block = _one_block(document, inner, written, f"{name}.reduction", Fixed("none"))[1]
             fields.append(("reduction", block))
         stacks.append(Record(tuple(fields)))
     return Record((("nodes", Fixed(nodes)), ("edges", edges), ("stacks", Series(tuple(stacks)))))

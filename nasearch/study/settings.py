@@ -39,7 +39,7 @@ class StudySettings:
     objectives: tuple[str, ...] = _setting(
         ("accuracy", "macs"), "What to optimise: accuracy, params, macs, peak_activation_bytes, latency_ms."
     )
-    limits: tuple[str, ...] = _setting((), "A bound such as 'params <= 200k'; added to the space's own.")
+    limits: tuple[str, ...] = _setting((), "A bound such as 'params <= 200k'; goes before the space's own.")
     sampler: str = _setting("tpe", "Who proposes: random, tpe, nsga2, nsga3 or gp.")
     proxy: str = _setting("trained", "How a candidate is judged: trained (a short training).")
     epochs: int | None = _setting(None, "Epochs of the proxy training; the proxy recipe's own if not given.")

@@ -145,8 +145,10 @@ class Study:
         cls, settings: StudySettings, *, space: SearchSpace | None = None, dataset: Dataset | None = None
     ) -> Study:
         """Make or go on with the study that settings describe; errors as in `create`."""
+        from nasearch.measure import resolve_device
         from nasearch.study.opening import identity_of, load_data
 
+        resolve_device(settings.device)
         if settings.sampler not in SAMPLERS:
             make_sampler(settings.sampler, 0, 0)
         parse_objectives(settings.objectives)
