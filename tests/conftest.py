@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -35,6 +37,15 @@ def warning_filters(text: str) -> list[str]:
             filters.append(line)
             reasoned = False
     return filters
+
+
+@pytest.fixture(autouse=True)
+def optuna_level() -> Iterator[None]:
+    """Commands quieten Optuna for their process; here the process goes on with other tests."""
+    logger = logging.getLogger("optuna")
+    before = logger.level
+    yield
+    logger.setLevel(before)
 
 
 def pytest_configure(config: pytest.Config) -> None:

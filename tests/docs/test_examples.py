@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from nasearch.cli.main import main
+from nasearch.nets.blocks import BLOCKS
+from nasearch.space import KINDS
 from nasearch.study import Study
 from nasearch.training import RECIPES
 from tests.docs.examples import ROOT, Example, arguments, blocks, nasearch_commands
@@ -41,10 +44,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def short(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def short(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[None]:
     for name, (epochs, images) in SHORT.items():
         monkeypatch.setitem(RECIPES, name, dataclasses.replace(RECIPES[name], epochs=epochs, images=images))
     monkeypatch.chdir(folder)
+    kinds = set(KINDS)
+    yield
+    for table in (KINDS, BLOCKS):  # a snippet registers a block, which other tests do not expect
+        for kind in set(table) - kinds:
+            del table[kind]
 
 
 @pytest.fixture

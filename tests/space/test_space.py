@@ -41,12 +41,9 @@ def test_size_counts_what_an_enumeration_finds(small: SearchSpace) -> None:
     seen = {small.sample(0)}
     edge = list(seen)
     while edge:
-        edge = [
-            other
-            for each in edge
-            for other in small.neighbors(each)
-            if other not in seen and not seen.add(other)
-        ]  # type: ignore[func-returns-value]
+        found = {other for each in edge for other in small.neighbors(each)} - seen
+        seen |= found
+        edge = list(found)
     assert len(seen) == SMALL_SIZE
 
 

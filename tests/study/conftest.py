@@ -17,7 +17,7 @@ CLASSES, SIDE = 3, 8
 def write_images(path: Path, *, per_class: int = 20, seed: int = 0) -> Path:
     """An npz of grey images in which each class has a bright third of its own: learnable at once."""
     generator = np.random.default_rng(seed)
-    parts = {}
+    parts: dict[str, np.ndarray] = {}
     for name, count in (("train", per_class), ("test", per_class // 2)):
         labels = np.repeat(np.arange(CLASSES), count)
         images = generator.integers(0, 80, (len(labels), SIDE, SIDE), dtype=np.uint8)

@@ -27,7 +27,9 @@ Make = Callable[..., Study]
         ({"deterministic": True}, r"deterministic \(False, now threads"),
     ],
 )
-def test_another_study_of_the_same_name_is_refused(make_study: Make, change: dict[str, object], words: str) -> None:
+def test_another_study_of_the_same_name_is_refused(
+    make_study: Make, change: dict[str, object], words: str
+) -> None:
     make_study()
     with pytest.raises(StudyError, match=f"study 's' exists with another .*{words}.*--fresh"):
         make_study(**change)
@@ -123,7 +125,9 @@ def test_latency_as_objective_and_limit_is_timed_before_training(make_study: Mak
         assert trial.values["latency_ms"] == latency["median_ms"] > 0
 
 
-def test_a_latency_limit_nothing_keeps_ends_the_search(make_study: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_latency_limit_nothing_keeps_ends_the_search(
+    make_study: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("nasearch.study.proposals.PATIENCE", 3)
     study = make_study(limits=["latency_ms <= 0.000001ms"])
     assert study.run(budget=2).stopped == "exhausted"
