@@ -44,6 +44,7 @@ def command(
 
         study.settings = study.settings.merge(**given)
         with interruptible(ctx, study), display(as_json) as progress:
-            report = hand_over(study, progress, trial=number, out=out)
+            train = not given.keys().isdisjoint({"pick", "winner_epochs", "teacher"})
+            report = hand_over(study, progress, trial=number, out=out, train=train)
     if as_json:
         echo_json({"files": [str(file) for file in report.files], "max_abs_difference": report.checked})

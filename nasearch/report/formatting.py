@@ -34,8 +34,8 @@ def size(number: float) -> str:
 
 
 def milliseconds(median: float, iqr: float | None = None) -> str:
-    """1.312, 0.1 -> "1.31 ms ± 0.05": what follows ± is half the interquartile range."""
-    digits = 2 if median < 10 else 1 if median < 100 else 0
+    """1.312, 0.1 -> "1.31 ms ± 0.05", three digits: what follows ± is half the interquartile range."""
+    digits = 3 if median < 1 else 2 if median < 10 else 1 if median < 100 else 0
     text = f"{median:.{digits}f} ms"
     return text if iqr is None else f"{text} ± {iqr / 2:.{digits}f}"
 

@@ -52,10 +52,12 @@ class Panel:
 
 
 def drawn(picture: FrontPicture) -> list[FrontRow]:
-    """Rows that have a finite value for every objective."""
+    """Rows that have a finite value for every objective; a network proposed again stands there once."""
     names = [objective.name for objective in picture.objectives]
     return [
-        row for row in picture.rows if all(math.isfinite(row.values.get(name, math.nan)) for name in names)
+        row
+        for row in picture.rows
+        if row.outcome != "repeated" and all(math.isfinite(row.values.get(name, math.nan)) for name in names)
     ]
 
 

@@ -54,7 +54,7 @@ def front_png(picture: FrontPicture, path: str | Path) -> Path:
     figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
     figure.subplots_adjust(
-        left=0.75 / width,
+        left=0.95 / width,
         right=1 - 0.25 / width,
         bottom=0.62 / height,
         top=1 - head / height,

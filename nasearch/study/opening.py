@@ -51,13 +51,14 @@ def identity_of(settings: StudySettings, space: SearchSpace, dataset: Dataset) -
         raise SettingsError(f"objectives are {', '.join(objectives)}; expected accuracy among them")
     limits = limits_of(space, settings.limits)
     timed = "latency_ms" in {*objectives, *(limit.metric for limit in limits)}
+    recipe = proxy_recipe(settings, dataset)
     fixed: dict[str, Any] = {
         "space_text": space.text,
         "data_fingerprint": dataset.fingerprint,
         "objectives": objectives,
         "limits": [limit.text for limit in limits],
         "proxy": settings.proxy,
-        "recipe": proxy_recipe(settings, dataset).to_dict(),
+        "recipe": recipe.to_dict(),
         "seed": settings.seed,
         "deterministic": {"threads": torch.get_num_threads()} if settings.deterministic else False,
         # A latency of one device says nothing on another's, so a study that is led by it stays on its own.
@@ -72,6 +73,7 @@ def identity_of(settings: StudySettings, space: SearchSpace, dataset: Dataset) -
         "image_size": settings.image_size,
         "input_shape": list(dataset.input_shape),
         "classes": list(dataset.classes),
+        "fidelity": Fidelity.of(recipe, dataset).text,
         "sampler": settings.sampler,
     }
     return Identity(fixed, found)

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nasearch.measure import describe_device
-from nasearch.measure.trained import Fidelity
 from nasearch.report.content import (
     DataFacts,
     ExportedFile,
@@ -65,9 +63,7 @@ def picture_of(study: Study) -> FrontPicture:
 
 def fidelity_text(study: Study) -> str:
     """What the proxy spends, such as `2 epochs x 4,096 images at 28x28`."""
-    recipe = study.recipe
-    assert recipe.images is not None, "a study fixes the number of images"
-    return Fidelity(recipe.epochs, recipe.images, study.input_shape[1:]).text
+    return str(study.identity.found["fidelity"])
 
 
 def summary_of(study: Study) -> StudySummary:
@@ -86,6 +82,8 @@ def summary_of(study: Study) -> StudySummary:
 
 def report_of(study: Study, folder: Path, command: str = "") -> StudyReport:
     """Everything that report.md says; files of the winner are named relative to `folder`."""
+    from nasearch.measure import describe_device
+
     dataset, found = study.dataset, study.identity.found
     runs = study._store.runs(study._record.id)
     finishes = study.finishes

@@ -477,6 +477,8 @@ class Study:
     ) -> nn.Module:
         """Train the winner by the full recipe, taught by the most accurate network, and test it once.
 
+        A network that was finished in the same way before is read back instead of being trained again.
+
         Args:
             pick: a bound as in `winner`.
             trial: the number of a trial to finish instead.
@@ -485,8 +487,7 @@ class Study:
 
         Returns:
             The trained network in eval mode on the CPU; it takes images (N, C, H, W) with values in
-            [0, 1] and gives logits (N, classes). A network that was finished in the same way before
-            is read back instead of being trained again.
+            [0, 1] and gives logits (N, classes).
         """
         from nasearch.study.winner import finish
 
@@ -506,7 +507,9 @@ class Study:
         trial: int | None = None,
         progress: Progress | None = None,
     ) -> ExportReport:
-        """Write the trained winner, or another trial, as files that need no nasearch; train it if need be.
+        """Write the winner, or another trial, as files that need no nasearch.
+
+        It is written as it was finished last, and finished first where it was not yet.
 
         Args:
             directory: `<study's directory>/winner` if not given, or `/trial<N>` for a trial.

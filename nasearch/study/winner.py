@@ -230,13 +230,18 @@ def _weights_place(study: Study, training: Mapping[str, Any]) -> Path:
 
 def _finished_before(study: Study, training: Mapping[str, Any]) -> Finished | None:
     """The latest finish by the very same training whose weights are still there."""
-    place = _weights_place(study, training)
-    for record in reversed(study.finishes):
-        if record.details.get("training") == training and place.exists():
-            network = build(study.trial(record.number).architecture, len(study.classes), study.input_shape[0])
-            network.load_state_dict(load_file(place))
-            return Finished(_as_model(study, network), record)
-    return None
+    same = [record for record in study.finishes if record.details.get("training") == training]
+    return _read_back(study, same[-1]) if same else None
+
+
+def _read_back(study: Study, record: FinishRecord) -> Finished | None:
+    """A finished network from its weights; None where they are gone."""
+    place = _weights_place(study, record.details["training"])
+    if not place.exists():
+        return None
+    network = build(study.trial(record.number).architecture, len(study.classes), study.input_shape[0])
+    network.load_state_dict(load_file(place))
+    return Finished(_as_model(study, network), record)
 
 
 def _as_model(study: Study, network: Network) -> Normalized:
@@ -251,8 +256,11 @@ def export(
     number: int | None,
     progress: Progress,
 ) -> ExportReport:
-    """Export the winner, or a trial by number; train it first where it is not trained yet."""
-    finished = finish(study, None, number, None, progress)
+    """Export the winner, or a trial by number, as it was finished last; finish it first if it was not."""
+    key = (choose(study, study.settings.pick) if number is None else study.trial(number)).key
+    earlier = [record for record in study.finishes if record.key == key]
+    finished = _read_back(study, earlier[-1]) if earlier else None
+    finished = finished or finish(study, None, number, None, progress)
     record = finished.record
     if directory is None:
         directory = study.directory / ("winner" if number is None else f"trial{number}")
@@ -265,7 +273,6 @@ def export(
         "data": study.identity.found["data"],
         "test accuracy": round(record.test_accuracy, 4),
         "validation accuracy": round(record.val_accuracy, 4),
-        "params": trial.values["params"],
         "macs": trial.values["macs"],
     }
     return write_export(

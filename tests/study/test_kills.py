@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -20,10 +19,16 @@ from nasearch.study.search import Search
 
 RUN = """
 import sys, nasearch as nas
+
+class Words(nas.Progress):
+    def candidate(self, number, label):
+        print("candidate", flush=True)
+    def epoch(self, number, point, epochs):
+        print("epoch", flush=True)
+
 study = nas.Study.create("s", space="tiny", data="npz:" + sys.argv[1], sampler="tpe", epochs=3,
                          storage="sqlite:///" + sys.argv[2], device="cpu")
-print("ready", flush=True)
-study.run(budget=int(sys.argv[3]))
+study.run(budget=int(sys.argv[3]), progress=Words())
 """
 
 
@@ -34,17 +39,18 @@ def start(images: Path, database: Path, budget: int) -> subprocess.Popen[str]:
 
 @pytest.mark.slow
 def test_killed_again_and_again_the_study_ends_with_exactly_its_budget(images: Path, tmp_path: Path) -> None:
-    database, budget = tmp_path / "n.db", 6
-    for wait in (0.1, 0.35, 0.6, 0.85):
+    """Each time it is killed at another point: as a candidate starts, between epochs, after the last one."""
+    database, budget = tmp_path / "n.db", 10
+    for words in (1, 2, 4, 7):
         process = start(images, database, budget)
         assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(wait)
+        for _ in range(words):
+            assert process.stdout.readline() in ("candidate\n", "epoch\n")
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         process.stdout.close()
     process = start(images, database, budget)
-    process.communicate(timeout=120)
+    process.communicate(timeout=300)
     assert process.returncode == 0
 
     with Store.open(f"sqlite:///{database}") as store:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from nasearch.errors import SelectionError, StudyError
 from nasearch.nets import Normalized
@@ -67,6 +68,15 @@ def test_finishing_again_reads_the_weights_back_and_does_not_test_again(searched
         assert torch.equal(tensor, second.state_dict()[name]), name
     searched.finish(epochs=2)
     assert len(searched.finishes) == 2
+
+
+def test_exporting_takes_the_winner_as_it_was_finished_last(searched: Study) -> None:
+    model = searched.finish(epochs=1)
+    report = searched.export(formats=["module"])
+    assert len(searched.finishes) == 1
+    written = load_file(report.directory / "weights.safetensors")
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, written[name]), name
 
 
 def test_a_lone_network_is_trained_without_a_teacher(make_study: Make) -> None:
