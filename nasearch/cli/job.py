@@ -56,10 +56,16 @@ def check_ahead(study: Study) -> None:
 
 
 def hand_over(
-    study: Study, progress: Display, trial: int | None = None, out: str | None = None
+    study: Study, progress: Display, trial: int | None = None, out: str | None = None, *, train: bool = True
 ) -> ExportReport:
-    """Train and test the winner, or a trial by number, where that was not done before, and export it."""
+    """Export the winner, or a trial by number.
+
+    With `train` it is trained and tested as the settings say, where that was not done before; without, it is
+    taken as it was trained last.
+    """
     check_ahead(study)
+    if train:
+        study.finish(trial=trial, progress=progress)
     report = study.export(out, trial=trial, progress=progress)
     number = study.winner().number if trial is None else trial
     record = [record for record in study.finishes if record.number == number][-1]
