@@ -14,9 +14,11 @@ from nasearch.cli.common import cheapest_first, console, echo_json, quiet_optuna
 from nasearch.cli.main import INTERRUPTED
 from nasearch.cli.progress import BarProgress, LineProgress, make_progress
 from nasearch.deploy import checked_formats
+from nasearch.errors import NasearchError
 from nasearch.pareto import parse_limit
 from nasearch.report.formatting import percent, size
 from nasearch.report.tables import front_json, front_table
+from nasearch.store.database import masked
 from nasearch.study import Study
 from nasearch.study.reporting import rows_of
 
@@ -33,12 +35,20 @@ def run_job(ctx: click.Context, settings: StudySettings, as_json: bool) -> None:
     with Study.from_settings(settings) as study:
         check_ahead(study)
         with interruptible(ctx, study), display(as_json, settings.time_s) as progress:
-            study.run(budget=settings.budget, time_s=settings.time_s, progress=progress)
+            study.run(
+                budget=settings.budget, time_s=settings.time_s, progress=progress, command=command_line()
+            )
             study.measure_front_latency(progress=progress)
+            failed = None
             if settings.finish:
-                hand_over(study, progress)
+                try:
+                    hand_over(study, progress)
+                except NasearchError as error:  # the search is done and worth its report all the same
+                    failed = error
             write_report(study, progress)
         print_front(study, as_json)
+        if failed is not None:
+            raise failed
 
 
 def check_ahead(study: Study) -> None:
@@ -81,7 +91,7 @@ def hand_over(
 
 def write_report(study: Study, progress: Display) -> None:
     """Write the report and the plots, and say where."""
-    for file in study.report(command=command_line()):
+    for file in study.report():
         progress.message(f"wrote {file}")
 
 
@@ -96,8 +106,8 @@ def print_front(study: Study, as_json: bool) -> None:
 
 
 def command_line() -> str:
-    """The command as it was typed, for the report."""
-    return shlex.join(["nasearch", *sys.argv[1:]])
+    """The command as it was typed, without the passwords of URLs, for the report."""
+    return shlex.join(["nasearch", *map(masked, sys.argv[1:])])
 
 
 @contextmanager
@@ -113,5 +123,6 @@ def interruptible(ctx: click.Context, study: Study) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(f"interrupted: the study {study.name} is safe; the same command goes on", err=True)
+        how = f"--study {study.name} in place of --fresh goes on" if study.settings.fresh else "goes on"
+        click.echo(f"interrupted: the study {study.name} is safe; the same command {how}", err=True)
         ctx.exit(INTERRUPTED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nasearch.measure.cost import BlockCost, Cost, architecture_cost, block_costs, measure_cost
 from nasearch.measure.device import available_devices, describe_device, resolve_device
-from nasearch.measure.latency import Latency, measure_latency
+from nasearch.measure.latency import Latency, measure_latency, timed_by
 
 __all__ = [
     "BlockCost",
@@ -17,4 +17,5 @@ __all__ = [
     "measure_cost",
     "measure_latency",
     "resolve_device",
+    "timed_by",
 ]

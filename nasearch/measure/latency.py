@@ -120,6 +120,17 @@ def measure_latency(
     return summarise(seconds, batch, str(describe_device(target)["name"]), label)
 
 
+def timed_by(device: str = "cpu", runtime: str = "auto", threads: int = 1) -> tuple[str, str]:
+    """The `device` and `runtime` that `measure_latency` with these arguments would name.
+
+    Raises:
+        DeviceError, MeasurementError: as `measure_latency` does.
+    """
+    target = resolve_device(device)
+    chosen = _choose_runtime(runtime, target)
+    return str(describe_device(target)["name"]), _label(chosen, target, threads)
+
+
 def summarise(seconds: list[float], batch: int, device: str, runtime: str) -> Latency:
     """Median, 95th percentile (nearest rank) and interquartile range of timed runs.
 
@@ -225,7 +236,7 @@ def _onnx_runner(
         session.run_with_iobinding(binding)
         binding.synchronize_outputs()
 
-    return run, f"onnxruntime {onnxruntime.__version__} {_place(place.type, threads)}"
+    return run, _label("onnxruntime", device, threads)
 
 
 def _onnx_bytes(model: nn.Module, images: Tensor) -> bytes:
@@ -264,17 +275,24 @@ def _eager_runner(
             copied(inputs)
         wait()
 
-    return run, f"eager torch {torch.__version__} {_place(place.type, threads)}"
+    return run, _label("eager", device, threads)
 
 
 def _no_wait() -> None:
     """The processor is done when the call returns."""
 
 
-def _place(kind: str, threads: int) -> str:
-    if kind != "cpu":
-        return kind.upper()
-    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+def _label(runtime: str, device: str, threads: int) -> str:
+    """What computes, with version and threads."""
+    if runtime == "onnxruntime":
+        import onnxruntime
+
+        name = f"onnxruntime {onnxruntime.__version__}"
+    else:
+        name = f"eager torch {torch.__version__}"
+    kind = torch.device(device).type
+    where = kind.upper() if kind != "cpu" else f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+    return f"{name} {where}"
 
 
 @contextmanager

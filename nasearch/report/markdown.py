@@ -163,7 +163,7 @@ def _data(report: StudyReport) -> list[str]:
         ("classes", str(data.classes)),
         ("images", f"{shape} (channels, height, width)"),
         ("training split", f"{data.train:,} images"),
-        ("validation split", f"{data.val:,} images, stratified, split off by seed {data.split_seed}"),
+        ("validation split", f"{data.val:,} images"),
         ("test split", f"{data.test:,} images"),
         ("fingerprint", _code(data.fingerprint)),
     ]
@@ -191,7 +191,7 @@ def _measured(report: StudyReport) -> list[str]:
         "- Accuracy in the search: on the validation split after the proxy's last epoch, one seed a network.",
         "- Parameters: all trainable numbers. MACs: multiply-accumulates for one image.",
         "- Peak memory: the largest sum of live activations; weights not counted, nothing in place.",
-        "- Latency: median after warm-up, in the runtime named beside it, on an otherwise idle device.",
+        "- Latency: median after warm-up, in the runtime named beside it, nothing else of the study running.",
         "- Test accuracy: of the trained winner, which was chosen without it.",
     ]
 
@@ -209,7 +209,10 @@ def _reproduce(report: StudyReport) -> list[str]:
         if report.deterministic
         else "The candidates' accuracies vary a little from run to run; `--deterministic` fixes them."
     )
-    return ["## Again", "", "```sh", report.command, "```", "", again + stored]
+    if not report.command:
+        return ["## Again", "", f"The study was run by a program.{stored}"]
+    fresh = "The same command goes on with this study; with `--fresh` it starts a new one beside it. "
+    return ["## Again", "", "```sh", report.command, "```", "", fresh + again + stored]
 
 
 def _trained(trained: TrainedFacts) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import (
     BaseSampler,
     GPSampler,
@@ -40,7 +42,7 @@ SAMPLERS: dict[str, SamplerChoice] = {
         f"NSGA-III, for three objectives and more, population {POPULATION}",
     ),
     "gp": SamplerChoice(
-        lambda seed: GPSampler(seed=seed),
+        lambda seed: GPSampler(seed=seed, warn_independent_sampling=False),
         "Gaussian process; sees only choices that every trial has, the rest are drawn at random",
     ),
 }
@@ -57,7 +59,9 @@ def make_sampler(name: str, seed: int, number: int) -> BaseSampler:
     """
     if name not in SAMPLERS:
         raise SettingsError(f"sampler is {name!r}; expected one of {', '.join(SAMPLERS)}")
-    return SAMPLERS[name].make(trial_seed(seed, number))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # NSGA-III has been experimental for years
+        return SAMPLERS[name].make(trial_seed(seed, number))
 
 
 def trial_seed(seed: int, number: int, stream: int = 0) -> int:

@@ -48,6 +48,19 @@ def edge_names(nodes: int) -> Iterator[str]:
     return (f"{source}-{target}" for target in range(1, nodes) for source in range(target))
 
 
+def wrong_edges(options: Mapping[str, Any]) -> str | None:
+    """What is wrong with the edges of a cell, in words; None where every edge has a known operation."""
+    edges = options["edges"]
+    pairs = [edge for edge in edges if isinstance(edge, tuple) and len(edge) == 2] if edges else []
+    expected = list(edge_names(options["nodes"]))
+    if [name for name, _ in pairs] != expected or any(op not in CELL_OPS for _, op in pairs):
+        return (
+            f"edges are {edges!r}; expected one pair of name and operation for each of "
+            f"{', '.join(expected)}, operations among {', '.join(CELL_OPS)}"
+        )
+    return None
+
+
 def is_identity_cell(options: Mapping[str, Any]) -> bool:
     """Whether the cell hands its input on unchanged and without parameters."""
     return _canonical_graph(options["nodes"], options["edges"]) == ("identity", (), ())

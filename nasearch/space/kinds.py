@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nasearch.errors import SpaceError
-from nasearch.space.cells import CELL_OPS, canonical_cell, is_identity_cell
+from nasearch.space.cells import CELL_OPS, canonical_cell, is_identity_cell, wrong_edges
 
 if TYPE_CHECKING:
     from nasearch.space.architecture import Block
@@ -92,6 +92,10 @@ def _never(_block: Block, _in_channels: int) -> bool:
     return False
 
 
+def _nothing_wrong(_options: Mapping[str, Value]) -> str | None:
+    return None
+
+
 def _as_given(options: Mapping[str, Value]) -> Mapping[str, Value]:
     return options
 
@@ -109,6 +113,7 @@ class BlockSpec:
             without parameters, so that leaving it out changes nothing; the key then folds it away.
         canonical: rewrites options that differ only in writing (commuted sums) into one form.
         written_as: for kinds that only a section of their own can write, the name of that section.
+        check: says what is wrong with options that do not fit one another; None if they do.
     """
 
     kind: str
@@ -118,6 +123,7 @@ class BlockSpec:
     identity: Callable[[Block, int], bool] = _never
     canonical: Callable[[Mapping[str, Value]], Mapping[str, Value]] = _as_given
     written_as: str | None = None
+    check: Callable[[Mapping[str, Value]], str | None] = _nothing_wrong
 
     def complete(self, given: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
         """All options as sorted pairs: the given values over the defaults.
@@ -125,7 +131,11 @@ class BlockSpec:
         Raises:
             SpaceError: if an option does not exist or a value is not accepted.
         """
-        return _complete(self.kind, self.options, given)
+        completed = _complete(self.kind, self.options, given)
+        wrong = self.check(dict(completed))
+        if wrong is not None:
+            raise SpaceError(f"{self.kind}: {wrong}")
+        return completed
 
 
 @dataclass(frozen=True)
@@ -245,6 +255,7 @@ for _spec in (
         lambda block, in_channels: _unchanged(block, in_channels) and is_identity_cell(block.kwargs),
         canonical_cell,
         "cell and stacks",
+        wrong_edges,
     ),
 ):
     register_spec(_spec)

@@ -72,6 +72,11 @@ class SearchSpace:
         """Read a space from YAML text; errors as in `load`."""
         return cls(parse_yaml(text, name), name)
 
+    @classmethod
+    def from_text(cls, text: str, name: str = "space") -> SearchSpace:
+        """The space of a canonical text (`SearchSpace.text`), exactly; errors as in `load`."""
+        return cls(Document(name, json.loads(text), {}), name)
+
     def __repr__(self) -> str:
         return f"<SearchSpace {self.name}: {len(self.choices)} choices, {self.size:,} architectures>"
 

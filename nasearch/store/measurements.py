@@ -111,6 +111,14 @@ def end(
     raise StoreError(f"measurement {measurement_id} is {found or 'unknown'}; expected a running one")
 
 
+def interrupt(connection: Connection, measurement_id: int) -> None:
+    """Take back an attempt that its process gave up in good order."""
+    change = update(MEASUREMENTS).where(
+        MEASUREMENTS.c.id == measurement_id, MEASUREMENTS.c.state == "running"
+    )
+    connection.execute(change.values(attempts=MEASUREMENTS.c.attempts - 1))
+
+
 def records(connection: Connection, study_id: int, key: str | None = None) -> list[MeasurementRecord]:
     """The measurements of a study in the order of their trials, or the one of a key."""
     query = (

@@ -78,7 +78,7 @@ class MeasurementRecord:
         values: by objective name; empty unless complete. Whole numbers stay whole.
         seconds: of the last attempt; None while it runs.
         reason: why it failed, else None.
-        attempts: 1, and 1 more for every time it was started again.
+        attempts: how often it was started, those not counted that were interrupted in good order.
     """
 
     id: int

@@ -237,6 +237,11 @@ class Store:
         with self._database.write() as connection:
             measurements.end(connection, measurement_id, "failed", values={}, seconds=seconds, reason=text)
 
+    def interrupt_measurement(self, measurement_id: int) -> None:
+        """Note that a running measurement was given up in good order, so that it is no failed attempt."""
+        with self._database.write() as connection:
+            measurements.interrupt(connection, measurement_id)
+
     def measurement(self, study_id: int, key: str) -> MeasurementRecord | None:
         """The measurement of an architecture, whatever its state."""
         with self._database.read() as connection:

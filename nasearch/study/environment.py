@@ -24,7 +24,7 @@ def versions() -> dict[str, str]:
 
 @contextmanager
 def deterministic(threads: int | None) -> Iterator[None]:
-    """Fix torch's threads and algorithms for a while; None changes nothing.
+    """Fix torch's threads, algorithms and precision for a while; None changes nothing.
 
     With the same number of threads, float32 sums are added in the same order, so that the same seed
     gives the same weights on the same machine.
@@ -40,11 +40,17 @@ def deterministic(threads: int | None) -> Iterator[None]:
         torch.get_num_threads(),
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
+        torch.get_float32_matmul_precision(),
+        torch.backends.cudnn.allow_tf32,
     )
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
     try:
         yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1], warn_only=before[2])
+        torch.set_float32_matmul_precision(before[3])
+        torch.backends.cudnn.allow_tf32 = before[4]

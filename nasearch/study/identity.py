@@ -55,7 +55,7 @@ class Identity:
         Raises:
             StudyError: naming each part that differs, and what to do.
         """
-        differing = [word for key, word in _FIXED.items() if self.fixed.get(key) != other.fixed.get(key)]
+        differing = [word for key, word in _FIXED.items() if not self._same(other, key)]
         if differing:
             details = "; ".join(
                 _difference(word, self, other, key) for key, word in _FIXED.items() if word in differing
@@ -64,6 +64,11 @@ class Identity:
                 f"study {name!r} exists with another {details}; "
                 "give the same again, or --study NAME for another study, or --fresh for a new one beside it"
             )
+
+    def _same(self, other: Identity, key: str) -> bool:
+        old, new = self.fixed.get(key), other.fixed.get(key)
+        # A deterministic study keeps the threads it was made with, wherever it goes on.
+        return bool(old) == bool(new) if key == "deterministic" else old == new
 
 
 def _difference(word: str, old: Identity, new: Identity, key: str) -> str:

@@ -6,15 +6,16 @@ import dataclasses
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nasearch.data import Dataset, load
-from nasearch.errors import SettingsError
+from nasearch.errors import BuildError, DeviceError, MeasurementError, SettingsError, StoreError
 from nasearch.executors import InProcess
-from nasearch.measure import Cost, architecture_cost, describe_device, resolve_device
+from nasearch.measure import Cost, architecture_cost, describe_device, timed_by
 from nasearch.measure.trained import Fidelity, ProxyResult, train_proxy
 from nasearch.pareto import parse_objectives
 from nasearch.space import Architecture, SearchSpace
+from nasearch.study.environment import versions
 from nasearch.study.identity import Identity, limits_of
 from nasearch.study.proposals import Rules
 from nasearch.study.search import Bench
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from nasearch.study.study import Study
 
 VAL_SHARE = 0.2
+T = TypeVar("T")
 
 
 def load_data(settings: StudySettings) -> Dataset:
@@ -62,7 +64,7 @@ def identity_of(settings: StudySettings, space: SearchSpace, dataset: Dataset) -
         "seed": settings.seed,
         "deterministic": {"threads": torch.get_num_threads()} if settings.deterministic else False,
         # A latency of one device says nothing on another's, so a study that is led by it stays on its own.
-        "measured_on": describe_device(resolve_device(settings.device))["name"] if timed else None,
+        "measured_on": " in ".join(timed_by(settings.device)) if timed else None,
     }
     found = {
         "space": space.name,
@@ -106,9 +108,24 @@ def make_bench(study: Study) -> Bench:
     def proxy(architecture: Architecture, seed: int, on_epoch: Callable[[CurvePoint], None]) -> ProxyResult:
         return train_proxy(architecture, dataset, recipe, device=device, seed=seed, on_epoch=on_epoch)
 
-    return Bench(
-        InProcess(proxy), recipe.epochs, Fidelity.of(recipe, dataset).to_dict(), describe_device(device)
-    )
+    where = {**describe_device(device), "versions": versions()}
+    return Bench(InProcess(proxy), recipe.epochs, Fidelity.of(recipe, dataset).to_dict(), where)
+
+
+def judged(judge: Callable[[Architecture], T], architecture: Architecture) -> T:
+    """What `judge` says of a candidate.
+
+    Raises:
+        MeasurementError: where the candidate itself is what cannot be judged: a registered block whose
+            forward fails, an operator that no runtime knows, memory that does not suffice.
+    """
+    try:
+        return judge(architecture)
+    except (StoreError, DeviceError, BuildError, MeasurementError):
+        raise
+    except Exception as problem:
+        line = (str(problem).strip().splitlines() or [""])[0]
+        raise MeasurementError(f"cannot be judged: {type(problem).__name__}: {line}") from problem
 
 
 def make_rules(study: Study) -> Rules:
@@ -116,7 +133,7 @@ def make_rules(study: Study) -> Rules:
     cost = partial(architecture_cost, input_shape=study.input_shape, num_classes=len(study.classes))
 
     def costs(architecture: Architecture) -> dict[str, float]:
-        found: Cost = cost(architecture)
+        found: Cost = judged(cost, architecture)
         return {
             "params": found.params,
             "macs": found.macs,
@@ -124,6 +141,8 @@ def make_rules(study: Study) -> Rules:
         }
 
     def measured(architecture: Architecture) -> dict[str, float]:
-        return {"latency_ms": study.latency(architecture).median_ms} if study.needs_latency else {}
+        if not study.needs_latency:
+            return {}
+        return {"latency_ms": judged(study.latency, architecture).median_ms}
 
     return Rules(study.space, study.objectives, study.limits, costs, measured)

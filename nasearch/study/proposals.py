@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import optuna
+from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
 
-from nasearch.errors import BuildError
+from nasearch.errors import BuildError, MeasurementError
 from nasearch.pareto import Limit, Objective
 from nasearch.samplers import make_sampler, trial_seed
 from nasearch.space import Architecture, Scalar, SearchSpace
@@ -86,6 +87,11 @@ class Proposals:
         self._study, self._rules, self._sampler, self._seed = study, rules, sampler, seed
         self._find, self._on_told = find, on_told
         self._idle = self._idle_so_far()
+        self._refused = {
+            trial.user_attrs[ledger.KEY]
+            for trial in study.get_trials(deepcopy=False)
+            if ledger.outcome_of(trial) == "refused"
+        }
 
     def next(self) -> Candidate | None:
         """The next candidate, or None when the space has no more that is feasible and new."""
@@ -104,32 +110,47 @@ class Proposals:
 
     def settle(self, trial: optuna.Trial) -> Candidate | None:
         """Complete a trial's decisions; conclude it if it is refused or repeated."""
+        already = set(trial.params)
 
         def suggest(name: str, values: Sequence[Scalar]) -> Scalar:
+            if name in already:
+                self._draw_again(trial, name, values)
             value = trial.suggest_categorical(name, list(values))
             assert value is not None, name
             return value
 
         architecture = self._rules.space.propose(suggest)
+        values: dict[str, float] = {}
         try:
-            values = self._rules.costs(architecture)
-        except BuildError as problem:
-            ledger.describe(trial, architecture, {})
-            self._conclude(trial, "refused", {}, str(problem))
-            return None
-        known = self._find(architecture.key)
-        if known is not None and known.number != trial.number and known.state != "running":
-            self._repeat(trial, architecture, values, known)
-            return None
-        broken = self._rules.broken(values)
-        if not broken:
-            values |= self._rules.measured(architecture)
+            values |= self._rules.costs(architecture)
+            known = self._find(architecture.key)
+            if known is not None and known.number != trial.number and known.state != "running":
+                self._repeat(trial, architecture, values, known)
+                return None
             broken = self._rules.broken(values)
+            if not broken:
+                values |= self._rules.measured(architecture)
+                broken = self._rules.broken(values)
+        except (BuildError, MeasurementError) as problem:  # it cannot be built or judged on these data
+            broken = [str(problem)]
         ledger.describe(trial, architecture, values)
         if broken:
+            self._refused.add(architecture.key)
             self._conclude(trial, "refused", values, "; ".join(broken))
             return None
         return Candidate(trial, architecture, values)
+
+    def _draw_again(self, trial: optuna.Trial, name: str, values: Sequence[Scalar]) -> None:
+        """Draw what a process that died while proposing drew for this choice, and let it go.
+
+        The choice itself is in the store; without the draw the next ones would come from another place
+        of the sampler's random stream than they would have, had the process lived.
+        """
+        frozen = self._study.get_trials(deepcopy=False)[trial.number]
+        if "fixed_params" in frozen.system_attrs or name in trial.relative_params:
+            return
+        distribution = CategoricalDistribution(tuple(values))
+        self._study.sampler.sample_independent(self._study, frozen, name, distribution)
 
     def take_up(self) -> list[optuna.Trial]:
         """The trials that a process left running when it died, by number."""
@@ -168,11 +189,11 @@ class Proposals:
 
     def _is_new_and_feasible(self, architecture: Architecture) -> bool:
         """As far as arithmetic tells."""
-        if self._find(architecture.key) is not None:
+        if architecture.key in self._refused or self._find(architecture.key) is not None:
             return False
         try:
             return not self._rules.broken(self._rules.costs(architecture))
-        except BuildError:
+        except (BuildError, MeasurementError):
             return False
 
     def _repeat(

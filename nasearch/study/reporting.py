@@ -22,7 +22,7 @@ from nasearch.report.content import (
 from nasearch.study.environment import versions
 
 if TYPE_CHECKING:
-    from nasearch.store.records import FinishRecord
+    from nasearch.store.records import FinishRecord, RunRecord
     from nasearch.study.study import Study
 
 
@@ -80,12 +80,15 @@ def summary_of(study: Study) -> StudySummary:
     )
 
 
-def report_of(study: Study, folder: Path, command: str = "") -> StudyReport:
+def report_of(study: Study, folder: Path) -> StudyReport:
     """Everything that report.md says; files of the winner are named relative to `folder`."""
     from nasearch.measure import describe_device
 
     dataset, found = study.dataset, study.identity.found
     runs = study._store.runs(study._record.id)
+    measured = study._store.measurements(study._record.id)
+    device: dict[str, Any] = dict(measured[-1].device if measured else describe_device(study.device))
+    libraries: dict[str, str] = device.pop("versions", versions())
     finishes = study.finishes
     return StudyReport(
         picture=picture_of(study),
@@ -103,32 +106,38 @@ def report_of(study: Study, folder: Path, command: str = "") -> StudyReport:
         space=str(found["space"]),
         space_about=str(found["space_about"]),
         space_size=study.space.size,
-        sampler=study.settings.sampler,
+        sampler=", ".join(study.samplers) or study.settings.sampler,
         seed=study.seed,
         deterministic=study.threads is not None,
         recipe=study.recipe.to_dict(),
-        device=describe_device(study.device),
-        versions=versions(),
+        device=device,
+        versions=libraries,
         budget=max(study.settings.budget, study.spent),
         spent=study.spent,
-        seconds=sum(((run.ended_at or run.heartbeat_at) - run.started_at).total_seconds() for run in runs),
+        seconds=sum(_worked(run) for run in runs),
         hypervolume=study.hypervolume(),
         reference=study.reference(),
         winner=_winner(study, finishes, folder) if finishes else None,
-        command=command,
+        command=study.command,
         stored_in=study.storage_url,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def write_report(study: Study, folder: Path, command: str = "") -> list[Path]:
+def _worked(run: RunRecord) -> float:
+    """Seconds of a run; of one that died, up to its last sign of life."""
+    end = run.ended_at if run.ending == "released" else run.heartbeat_at
+    return ((end or run.heartbeat_at) - run.started_at).total_seconds()
+
+
+def write_report(study: Study, folder: Path) -> list[Path]:
     """Write front.png, front.html and report.md into a folder."""
     from nasearch.report.files import write_text
     from nasearch.report.html import front_html
     from nasearch.report.markdown import report_md
     from nasearch.report.plots import front_png
 
-    report = report_of(study, folder, command)
+    report = report_of(study, folder)
     return [
         front_png(report.picture, folder / "front.png"),
         front_html(report.picture, folder / "front.html"),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import optuna
 
-from nasearch.errors import MeasurementError
+from nasearch.errors import MeasurementError, StudyError
 from nasearch.executors import InProcess, Job
 from nasearch.pareto import Limit, Objective
 from nasearch.store import Store
@@ -23,6 +23,10 @@ from nasearch.training import CurvePoint
 
 MOST_ATTEMPTS = 3
 """A candidate that was in flight at this many deaths of the process is taken for their cause."""
+
+
+MOST_FAILURES = 10
+"""Failures in a row for one and the same reason that end a run: a broken device would spend the budget."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Search:
         self._proposals, self._bench = proposals, bench
         self._objectives, self._limits, self._seed = objectives, limits, seed
         self._progress, self._on_told = progress, on_told
+        self._failures: list[str] = []
 
     def run(self, budget: int, time_s: float | None) -> Stopped:
         """Take up what is in flight, then measure new candidates until the budget or time is spent."""
@@ -108,7 +113,11 @@ class Search:
             self._store.add_curve_point(measurement, CurveRow(**asdict(point)))
             self._progress.epoch(candidate.number, point, bench.epochs)
 
-        done = bench.executor.measure(job, on_epoch)
+        try:
+            done = bench.executor.measure(job, on_epoch)
+        except KeyboardInterrupt:
+            self._store.interrupt_measurement(measurement)
+            raise
         self._lease.beat()  # raises where another process has taken the study over meanwhile
         reason = done.reason
         if done.result is not None:
@@ -120,6 +129,12 @@ class Search:
         if reason is not None:
             self._store.fail_measurement(measurement, reason, done.seconds)
         self._tell(candidate)
+        self._failures = [*self._failures, reason] if reason is not None else []
+        if len(self._failures) >= MOST_FAILURES and len(set(self._failures[-MOST_FAILURES:])) == 1:
+            raise StudyError(
+                f"the last {MOST_FAILURES} candidates failed alike: {reason}; what was measured is kept: "
+                "look for the cause (device, memory, a block of your own) and run again"
+            )
 
     def _tell(self, candidate: Candidate) -> None:
         """Tell Optuna what our measurement says."""

@@ -79,15 +79,16 @@ class StudySettings:
             value = getattr(self, name)
             if value is not None and value < low:
                 raise SettingsError(f"{name} is {value}; expected a whole number of at least {low}")
-        if self.seed < 0:
-            raise SettingsError(f"seed is {self.seed}; expected a whole number of at least 0")
+        if not 0 <= self.seed < 2**32:
+            raise SettingsError(f"seed is {self.seed}; expected a whole number from 0 to 4294967295")
         if self.proxy != "trained":
             raise SettingsError(f"proxy is {self.proxy!r}; expected trained")
         if self.time is not None:
             seconds_of(self.time)
-        if self.study is not None and not re.fullmatch(r"[\w.+-]{1,100}", self.study):
+        if self.study is not None and not re.fullmatch(r"(?!\d+$)\w[\w.+-]{0,99}", self.study):
             raise SettingsError(
-                f"study is {self.study!r}; expected a name of letters, digits, '.', '_', '+' and '-'"
+                f"study is {self.study!r}; expected a name of letters, digits, '.', '_', '+' and '-' "
+                "that begins with a letter and is no number"
             )
 
     @property

@@ -17,6 +17,7 @@ from nasearch.pareto import Limit, Objective, parse_limits, parse_objectives
 from nasearch.samplers import SAMPLERS, make_sampler
 from nasearch.space import Architecture, SearchSpace
 from nasearch.store import Store
+from nasearch.store.leases import Lease
 from nasearch.store.records import FinishRecord, StudyRecord, TrialRecord
 from nasearch.study import ledger
 from nasearch.study.board import Board
@@ -194,7 +195,7 @@ class Study:
                 wanted = "no study yet" if name is None else f"no study {name!r}"
                 raise StudyError(f"{wanted} in {store.shown_url}; it has {names}")
             identity = Identity.from_dict(record.identity)
-            space = SearchSpace.parse(str(identity.fixed["space_text"]), str(identity.found["space"]))
+            space = SearchSpace.from_text(str(identity.fixed["space_text"]), str(identity.found["space"]))
             settings = StudySettings(
                 study=record.name,
                 storage=storage,
@@ -299,10 +300,32 @@ class Study:
         named = {objective.name for objective in self.objectives} | {limit.metric for limit in self.limits}
         return "latency_ms" in named
 
+    @property
+    def samplers(self) -> tuple[str, ...]:
+        """The samplers that proposed in this study, in the order of their first run."""
+        return tuple(self._optuna.user_attrs.get("nasearch:samplers", ()))
+
+    @property
+    def command(self) -> str:
+        """The command line that ran this study first, empty if a program did."""
+        return str(self._optuna.user_attrs.get("nasearch:command", ""))
+
+    def _note_run(self, command: str) -> None:
+        """Keep who proposes and what was typed; the dashboard shows both."""
+        if self.settings.sampler not in self.samplers:
+            self._optuna.set_user_attr("nasearch:samplers", [*self.samplers, self.settings.sampler])
+        if command and not self.command:
+            self._optuna.set_user_attr("nasearch:command", command)
+
     # searching
 
     def run(
-        self, budget: int | None = None, time_s: float | None = None, progress: Progress | None = None
+        self,
+        budget: int | None = None,
+        time_s: float | None = None,
+        progress: Progress | None = None,
+        *,
+        command: str = "",
     ) -> RunSummary:
         """Search until `budget` distinct architectures have been trained in this study, all runs counted.
 
@@ -310,6 +333,7 @@ class Study:
             budget: the settings' if not given.
             time_s: seconds after which no further candidate is started; None for no limit.
             progress: whoever watches.
+            command: what was typed, for the report; without passwords.
 
         An interrupt leaves the candidate in flight to the next run, which takes it up under its number.
 
@@ -326,10 +350,11 @@ class Study:
         board = self._board()
         bench, rules = make_bench(self), make_rules(self)
         with (
-            self._store.acquire_lease(self._record.id, f"nasearch run of {self.name}") as lease,
+            self._owned("run") as lease,
             self._store.guard(),
             deterministic(self.threads),
         ):
+            self._note_run(command)
             progress.started(self.name, board.standing(self.spent, budget))
 
             known = {record.key: record for record in self._store.measurements(self._record.id)}
@@ -449,18 +474,21 @@ class Study:
 
     def measure_front_latency(self, progress: Progress | None = None) -> None:
         """Time the networks of the front on the study's device, those not timed yet."""
-        for trial in self.front():
-            if self._store.latency(self._record.id, trial.key) is None:
+        with self._owned("timing"):
+            for trial in self.front():
                 (progress or Progress()).message(f"timing trial {trial.number}")
                 self.latency(trial.architecture)
 
     def latency(self, architecture: Architecture) -> Latency:
-        """The latency of an architecture on the study's device, measured once and then kept."""
-        from nasearch.measure import Latency, measure_latency
+        """The latency of an architecture on the study's device, measured once there and then kept.
+
+        One that was taken on another device or in another runtime does not compare, and is replaced.
+        """
+        from nasearch.measure import Latency, measure_latency, timed_by
         from nasearch.nets import build
 
         known = self._store.latency(self._record.id, architecture.key)
-        if known is not None:
+        if known is not None and (known["device"], known["runtime"]) == timed_by(self.device):
             return Latency.from_dict(known)
         model = build(architecture, len(self.classes), self.input_shape[0])
         latency = measure_latency(model, self.input_shape, self.device)
@@ -491,7 +519,7 @@ class Study:
         """
         from nasearch.study.winner import finish
 
-        with deterministic(self.threads):
+        with self._owned("finish"), deterministic(self.threads):
             return finish(self, pick, trial, epochs, progress or Progress()).model
 
     @property
@@ -507,9 +535,9 @@ class Study:
         trial: int | None = None,
         progress: Progress | None = None,
     ) -> ExportReport:
-        """Write the winner, or another trial, as files that need no nasearch.
+        """Write what was finished last, or another trial, as files that need no nasearch.
 
-        It is written as it was finished last, and finished first where it was not yet.
+        Where nothing was finished yet, the winner is first. After more searching, `finish` chooses anew.
 
         Args:
             directory: `<study's directory>/winner` if not given, or `/trial<N>` for a trial.
@@ -522,14 +550,14 @@ class Study:
         """
         from nasearch.study.winner import export
 
-        with deterministic(self.threads):
+        with self._owned("export"), deterministic(self.threads):
             return export(self, directory, formats, trial, progress or Progress())
 
-    def report(self, directory: str | Path | None = None, command: str = "") -> list[Path]:
+    def report(self, directory: str | Path | None = None) -> list[Path]:
         """Write front.png, front.html and report.md; gives their paths."""
         from nasearch.study.reporting import write_report
 
-        return write_report(self, Path(directory) if directory else self.directory, command)
+        return write_report(self, Path(directory) if directory else self.directory)
 
     def network(self, number: int) -> Network:
         """The untrained network of a trial."""
@@ -544,6 +572,10 @@ class Study:
         return block_costs(self.trial(number).architecture, self.input_shape, len(self.classes))
 
     # inner parts that its neighbours in this package use
+
+    def _owned(self, work: str) -> Lease:
+        """The lease for work that is not to run beside a search or another such work."""
+        return self._store.acquire_lease(self._record.id, f"nasearch {work} of {self.name}")
 
     def _board(self) -> Board:
         board = Board(self.objectives, self.limits, len(self.classes))

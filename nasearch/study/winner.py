@@ -67,12 +67,13 @@ def choose(study: Study, pick: str | None) -> TrialRecord:
         if trial is None:
             raise StudyError(
                 f"study {study.name!r} has no complete trial that keeps its limits; run it further, "
-                f"or look at the reasons with: nasearch show {study.name}"
+                f"or look at the reasons with: nasearch trials {study.name}"
             )
         return trial
     limit = parse_limit(pick)
     if limit.metric == "latency_ms":
-        study.measure_front_latency()
+        for each in study.front():
+            study.latency(each.architecture)
     trials = [trial for trial in _distinct(study) if limit.metric in trial.values]
     metrics = [OBJECTIVES["accuracy"], *(OBJECTIVES[limit.metric],) * (limit.metric != "accuracy")]
     table = [[trial.values[metric.name] for metric in metrics] for trial in trials]
@@ -122,7 +123,8 @@ def finish(
         teacher = _trained(study, taught_by, "teacher", recipe, own, None, None, progress)
     mentor = teacher.network if teacher is not None else None
     student = _trained(study, winner, "winner", recipe, training, mentor, distillation, progress)
-    test_accuracy, _ = evaluate(student.network, study.dataset.test, study.dataset, study.device)
+    on_device = student.network.to(study.device)
+    test_accuracy, _ = evaluate(on_device, study.dataset.test, study.dataset, study.device)
     record = study._store.add_finish(
         study._record.id,
         winner.number,
@@ -133,6 +135,7 @@ def finish(
         teacher=taught_by.number if taught_by else None,
         details={
             "why": _why(number, pick or study.settings.pick),
+            "weights": str(_weights_place(study, training).resolve()),
             "training": training,
             "winner": student.facts,
             "teacher": teacher.facts if teacher else None,
@@ -236,7 +239,7 @@ def _finished_before(study: Study, training: Mapping[str, Any]) -> Finished | No
 
 def _read_back(study: Study, record: FinishRecord) -> Finished | None:
     """A finished network from its weights; None where they are gone."""
-    place = _weights_place(study, record.details["training"])
+    place = Path(record.details["weights"])
     if not place.exists():
         return None
     network = build(study.trial(record.number).architecture, len(study.classes), study.input_shape[0])
@@ -256,9 +259,10 @@ def export(
     number: int | None,
     progress: Progress,
 ) -> ExportReport:
-    """Export the winner, or a trial by number, as it was finished last; finish it first if it was not."""
-    key = (choose(study, study.settings.pick) if number is None else study.trial(number)).key
-    earlier = [record for record in study.finishes if record.key == key]
+    """Export what was finished last, or a trial by number; finish it first if that was not done."""
+    earlier = study.finishes
+    if number is not None:
+        earlier = [record for record in earlier if record.key == study.trial(number).key]
     finished = _read_back(study, earlier[-1]) if earlier else None
     finished = finished or finish(study, None, number, None, progress)
     record = finished.record

@@ -19,7 +19,7 @@ TEXT = report_md(REPORT)
         "| data | `fashion-mnist-12k`: Fashion-MNIST, MIT |",
         "1 x 28 x 28",
         "| training split | 8,000 images |",
-        "| validation split | 2,000 images, stratified, split off by seed 11 |",
+        "| validation split | 2,000 images |",
         "| test split | 2,001 images |",
         "| fingerprint | `ab12",
         "Proxy: 2 epochs x 4,096 images at 28x28. epochs 2, batch size 128, lr 0.003.",

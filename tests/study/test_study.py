@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from nasearch.errors import StoreError, StudyError
+from nasearch.measure import Latency, timed_by
 from nasearch.space import SearchSpace
+from nasearch.store.records import RunRecord
 from nasearch.study import Study
 from nasearch.study.identity import default_name, limits_of
+from nasearch.study.reporting import _worked
 from tests.study.conftest import write_images
 
 Make = Callable[..., Study]
@@ -96,15 +102,66 @@ def test_a_study_has_one_owner(make_study: Make) -> None:
 
 def test_deterministic_studies_repeat_their_candidates_and_accuracies(make_study: Make) -> None:
     first = make_study("a", deterministic=True, sampler="tpe", epochs=2)
-    first.run(budget=5)
+    first.run(budget=14)  # TPE draws at random for its first ten
     second = make_study("b", deterministic=True, sampler="tpe", epochs=2)
-    for budget in (2, 3, 5):  # stopping in between changes nothing
+    for budget in (2, 11, 14):  # stopping in between changes nothing
         second.run(budget=budget)
 
     def story(study: Study) -> list[tuple[object, ...]]:
         return [(trial.key, trial.outcome, trial.values["accuracy"]) for trial in study.trials()]
 
     assert story(first) == story(second)
+
+
+def test_a_deterministic_study_keeps_its_threads(make_study: Make) -> None:
+    before = torch.get_num_threads()
+    made = make_study(deterministic=True)
+    torch.set_num_threads(before + 1)
+    try:
+        again = make_study(deterministic=True)
+        assert again.threads == made.threads == before
+        again.run(budget=1)
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_latency_of_another_runtime_is_taken_again(make_study: Make) -> None:
+    study = make_study()
+    architecture = study.space.sample(0)
+    foreign = Latency(9e9, 9e9, 0.0, 30, 1, "GPU X", "onnxruntime 1 CUDA")
+    study._store.put_latency(study._record.id, architecture.key, foreign.to_dict())
+    taken = study.latency(architecture)
+    assert taken.median_ms < 1e6
+    assert (taken.device, taken.runtime) == timed_by("cpu")
+    assert study.latency(architecture) == taken
+
+
+def test_the_reports_time_ends_with_the_last_sign_of_life(make_study: Make) -> None:
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    beat, found = began + timedelta(seconds=60), began + timedelta(days=300)
+    common: dict[str, Any] = {
+        "study_id": 1,
+        "owner": "o",
+        "host": "h",
+        "pid": 1,
+        "started_at": began,
+        "heartbeat_at": beat,
+    }
+    died = RunRecord(id=1, ended_at=found, ending="taken over", **common)
+    ended = RunRecord(id=2, ended_at=beat + timedelta(seconds=5), ending="released", **common)
+    assert (_worked(died), _worked(ended)) == (60, 65)
+
+
+def test_the_report_names_who_proposed_and_hides_passwords(make_study: Make, tmp_path: Path) -> None:
+    make_study().run(budget=1, command="nasearch run --storage postgresql://me:***@host/db")
+    study = make_study(sampler="nsga2")
+    study.run(budget=2, command="nasearch run")
+    study.close()
+    with Study.load("s", storage=f"sqlite:///{tmp_path}/n.db") as loaded:
+        text = loaded.report(tmp_path / "r")[2].read_text()
+    assert "random, nsga2" in text
+    assert "nasearch run --storage postgresql://me:***@host/db" in text
 
 
 def test_other_seeds_give_other_candidates(make_study: Make) -> None:

@@ -96,9 +96,21 @@ def test_a_trial_that_was_not_trained_cannot_be_finished(make_study: Make) -> No
         study.finish(trial=99)
 
 
+def test_what_was_picked_is_what_is_exported(searched: Study, tmp_path: Path) -> None:
+    knee = searched.knee()
+    assert knee is not None
+    other = next(trial for trial in searched.trials() if trial.key != knee.key)
+    searched.finish(trial=other.number, epochs=1)
+    with Study.load("s", storage=searched.settings.storage, out=tmp_path / "elsewhere") as loaded:
+        report = loaded.export(formats=["module"])
+        assert f"- trial: {other.number}\n" in (report.directory / "model.py").read_text()
+        assert len(loaded.finishes) == 1  # the weights were found, and the test split not read again
+
+
 @pytest.mark.slow
 def test_export_and_report_hand_everything_over(searched: Study, tmp_path: Path) -> None:
     searched.settings = searched.settings.merge(winner_epochs=1)
+    searched.run(budget=6, command="nasearch run --space tiny")
     searched.measure_front_latency()
     report = searched.export(formats=["module"])
     assert {path.name for path in report.files} == {"model.py", "weights.safetensors", "metadata.json"}
@@ -113,7 +125,7 @@ def test_export_and_report_hand_everything_over(searched: Study, tmp_path: Path)
     )
     assert shape.stdout.strip() == "(2, 3)"
 
-    written = searched.report(command="nasearch run --space tiny")
+    written = searched.report()
     assert [path.name for path in written] == ["front.png", "front.html", "report.md"]
     text = written[2].read_text()
     for words in (
