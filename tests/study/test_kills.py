@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -194,9 +195,9 @@ def test_killed_between_two_choices_the_same_network_is_proposed(
     whole.run(budget=13)
     killed = make("killed")
     killed.run(budget=12)
-    asked = []
+    asked: list[str] = []
 
-    def die(self: optuna.Trial, name: str, choices: list[object]) -> object:
+    def die(self: optuna.Trial, name: str, choices: Any) -> object:
         if len(asked) == 2:
             raise Died
         asked.append(name)
