@@ -118,30 +118,10 @@ def is_whole(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-# How the proxy was chosen. Validation accuracy (2,000 images of fashion-mnist-12k) after 2 epochs of 4,096
-# images, one seed each, of four networks: residual with 1.5 M and 4.5 M MACs, mbconv with 3.8 M, depthwise
-# separable with 1.0 M. torch 2.15, one thread of a shared 2-core x86-64 machine.
-#
-#   batch 128, lr 3e-3, crop of 2, flip     .522 .588 .611 .536
-#   batch 128, lr 1e-2, crop of 2, flip     .660 .676 .696 .713
-#   batch 64,  lr 1e-2, crop of 2, flip     .726 .732 .761 .741
-#   batch 64,  lr 1e-2, crop of 1, flip     .736 .751 .781 .756
-#   batch 64,  lr 1e-2, crop of 1           .747 .768 .794 .780
-#   batch 64,  lr 1e-2                      .767 .792 .829 .786
-#   batch 64,  lr 2e-2                      .779 .798 .831 .802
-#   batch 32,  lr 5e-3                      .781 .801 .840 .810
-#   batch 32,  lr 1e-2                      .808 .820 .842 .813    the proxy
-#   batch 32,  lr 1e-2, 1 epoch             .709 .745 .783 .748    half the time
-#
-# At batch 64, lr 5e-3, crop and flip (.679 .720 .741 .719), mixing a quarter of the batches lost .003 to .013
-# and no label smoothing .016 to .031; no gradient clipping changed at most .007, and clipping guards against
-# divergence. Batches of 32 cost 5 to 30 % more time than batches of 64. So few steps want many small updates,
-# and images as they will be judged. That the recipe with the highest accuracy also ranks networks best has
-# not been measured.
-#
-# The full recipe, 12 epochs of 8,000 images with flips, the residual network of 1.5 M MACs, one seed each;
-# validation and test accuracy: lr 5e-3, crop of 2 .869 .853; lr 1e-2, crop of 2 .874 .851; lr 1e-2, no crop
-# .899 .886. Images that are centred already gain nothing from crops; others may want crop_padding 2 to 4.
+# Both were chosen by validation accuracy on fashion-mnist-12k; docs/decisions.md has the tables, and
+# scripts/compare_recipes.py makes them. The proxy's few steps want many small updates, and images as they will
+# be judged. The full recipe crops nothing because these images are centred; photographs may want crop_padding
+# 2 to 4. That the recipe with the highest accuracy also ranks networks best has not been measured.
 RECIPES: dict[str, Recipe] = {
     "proxy": Recipe("proxy", epochs=2, images=4096, batch_size=32, lr=1e-2, crop_padding=0, flip=False),
     "full": Recipe("full", epochs=10, batch_size=64, lr=1e-2, crop_padding=0),
