@@ -119,9 +119,9 @@ def is_whole(value: object, least: int) -> bool:
 
 
 # Both were chosen by validation accuracy on fashion-mnist-12k; docs/decisions.md has the tables, and
-# scripts/compare_recipes.py makes them. The proxy's few steps want many small updates, and images as they will
-# be judged. The full recipe crops nothing because these images are centred; photographs may want crop_padding
-# 2 to 4. That the recipe with the highest accuracy also ranks networks best has not been measured.
+# scripts/compare_recipes.py makes them. The proxy's few steps want many small updates, and images as they
+# will be judged. The full recipe crops nothing because these images are centred; photographs may want
+# crop_padding 2 to 4. That the recipe of the highest accuracy ranks networks best has not been measured.
 RECIPES: dict[str, Recipe] = {
     "proxy": Recipe("proxy", epochs=2, images=4096, batch_size=32, lr=1e-2, crop_padding=0, flip=False),
     "full": Recipe("full", epochs=10, batch_size=64, lr=1e-2, crop_padding=0),
