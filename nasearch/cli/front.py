@@ -38,6 +38,6 @@ def command(study: str | None, plot: bool, storage: str, as_json: bool) -> None:
         echo_json({"study": picture.study, **front_json(rows, objectives)})
         return
     out = console()
-    out.print(front_table(rows, objectives, title=f"Front of {picture.study}"))
+    out.print(front_table(rows, objectives, title=f"Front of {picture.study}", width=out.width))
     if plot:
         out.print(terminal_plot(picture, width=min(out.width, 100)))

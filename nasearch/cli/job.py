@@ -102,7 +102,7 @@ def print_front(study: Study, as_json: bool) -> None:
     if as_json:
         echo_json({"study": study.name, **front_json(rows, objectives)})
     else:
-        console().print(front_table(rows, objectives, title=f"Front of {study.name}"))
+        console().print(front_table(rows, objectives, title=f"Front of {study.name}", width=console().width))
 
 
 def command_line() -> str:

@@ -80,11 +80,11 @@ def _end(ctx: click.Context, code: int, text: str) -> NoReturn:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="nasearch", message="%(prog)s %(version)s")
 def main() -> None:
-    r"""Find an image-classification network that fits your data, device and limits.
+    """Find an image-classification network that fits your data, device and limits.
 
     \b
     nasearch run                          search with the embedded data, all defaults
     nasearch run --limit "params <= 200k" --data folder:photos --budget 50
     nasearch front                        what was found
     nasearch show                         the network that was chosen
-    """
+    """  # noqa: D301 (click wants the control character itself)

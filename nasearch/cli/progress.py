@@ -158,18 +158,17 @@ class BarProgress(_Shared):
         self._main = self._bars.add_task(study, total=standing.budget, completed=done, note="")
 
     def candidate(self, number: int, label: str) -> None:
-        """Show the candidate in training."""
-        self._begin_training(f"#{number}", None, label)
+        """Show the candidate in training; its network is too long for a bar's line."""
+        self._begin_training(f"#{number}", None, "")
 
     def epoch(self, number: int, point: CurvePoint, epochs: int) -> None:
         """Move the candidate's bar."""
         self._move_training(point, epochs)
 
     def told(self, trial: TrialRecord, standing: Standing) -> None:
-        """Move the candidates' bar; a failure leaves a line above it."""
+        """Leave a line for what was measured, and move the candidates' bar."""
         if trial.outcome not in FREE:
             self._end_training()
-        if trial.outcome == "failed":
             self.message(describe(trial))
         if self._main is not None:
             done = min(standing.spent, standing.budget)

@@ -35,4 +35,4 @@ def command(study: str | None, outcomes: tuple[str, ...], storage: str, as_json:
     if as_json:
         echo_json({"study": name, **trials_json(rows, objectives)})
     else:
-        console().print(trials_table(rows, objectives, title=f"Trials of {name}"))
+        console().print(trials_table(rows, objectives, title=f"Trials of {name}", width=console().width))

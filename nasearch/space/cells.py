@@ -49,16 +49,17 @@ def edge_names(nodes: int) -> Iterator[str]:
 
 
 def wrong_edges(options: Mapping[str, Any]) -> str | None:
-    """What is wrong with the edges of a cell, in words; None where every edge has a known operation."""
-    edges = options["edges"]
-    pairs = [edge for edge in edges if isinstance(edge, tuple) and len(edge) == 2] if edges else []
-    expected = list(edge_names(options["nodes"]))
-    if [name for name, _ in pairs] != expected or any(op not in CELL_OPS for _, op in pairs):
-        return (
-            f"edges are {edges!r}; expected one pair of name and operation for each of "
-            f"{', '.join(expected)}, operations among {', '.join(CELL_OPS)}"
-        )
-    return None
+    """What is wrong with the edges of a cell, in words; None if nothing. One left out is `none`."""
+    edges, expected = options["edges"], list(edge_names(options["nodes"]))
+    pairs = [edge for edge in edges if isinstance(edge, tuple) and len(edge) == 2]
+    names = [name for name, _ in pairs]
+    fits = len(pairs) == len(edges) and set(names) <= set(expected) and len(set(names)) == len(names)
+    if fits and all(op in CELL_OPS for _, op in pairs):
+        return None
+    return (
+        f"edges are {edges!r}; expected pairs of name and operation, names among {', '.join(expected)}, each "
+        f"once, operations among {', '.join(CELL_OPS)}"
+    )
 
 
 def is_identity_cell(options: Mapping[str, Any]) -> bool:
@@ -107,7 +108,7 @@ def _without_zeros(nodes: int, written: tuple[tuple[str, str], ...]) -> tuple[li
     for target in range(1, nodes):
         arriving = 0
         for source in range(target):
-            op = ops[f"{source}-{target}"]
+            op = ops.get(f"{source}-{target}", "none")
             nothing = CELL_OPS[op].zero or (source in zero_nodes and not CELL_OPS[op].weighted)
             if not nothing:
                 edges.append((_ZERO if source in zero_nodes else source, target, op))

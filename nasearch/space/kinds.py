@@ -53,7 +53,7 @@ class Option:
     def allows(self, value: object) -> bool:
         """Whether `value` is one of the accepted values, in its exact type."""
         if self.nested:
-            return isinstance(value, (tuple, int))
+            return isinstance(value, tuple)
         if self.among is not None:
             return any(value == word and type(value) is type(word) for word in self.among)
         if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -20,7 +20,7 @@ from nasearch.study.identity import Identity, limits_of
 from nasearch.study.proposals import Rules
 from nasearch.study.search import Bench
 from nasearch.study.settings import StudySettings
-from nasearch.training import RECIPES, CurvePoint, Recipe
+from nasearch.training import RECIPES, CurvePoint, Recipe, longer_on_few
 
 if TYPE_CHECKING:
     from nasearch.study.study import Study
@@ -94,11 +94,9 @@ def proxy_recipe(settings: StudySettings, dataset: Dataset) -> Recipe:
         raise SettingsError(
             f"images is {settings.images}; {dataset.name} has {len(dataset.train)} training images"
         )
-    return dataclasses.replace(
-        recipe,
-        epochs=settings.epochs or recipe.epochs,
-        images=min(settings.images or recipe.images or len(dataset.train), len(dataset.train)),
-    )
+    images = min(settings.images or recipe.images or len(dataset.train), len(dataset.train))
+    epochs = settings.epochs or longer_on_few(recipe.epochs, recipe.images or images, images)
+    return dataclasses.replace(recipe, epochs=epochs, images=images)
 
 
 def make_bench(study: Study) -> Bench:

@@ -42,7 +42,9 @@ class StudySettings:
     limits: tuple[str, ...] = _setting((), "A bound such as 'params <= 200k'; goes before the space's own.")
     sampler: str = _setting("tpe", "Who proposes: random, tpe, nsga2, nsga3 or gp.")
     proxy: str = _setting("trained", "How a candidate is judged: trained (a short training).")
-    epochs: int | None = _setting(None, "Epochs of the proxy training; the proxy recipe's own if not given.")
+    epochs: int | None = _setting(
+        None, "Epochs of the proxy training; the recipe's own, more on few images, if not given."
+    )
     images: int | None = _setting(None, "Images of the proxy training; the proxy recipe's own if not given.")
     seed: int = _setting(0, "Seed of splits, proposals and trainings.")
     deterministic: bool = _setting(
@@ -58,7 +60,8 @@ class StudySettings:
         None, "Choose the most accurate network under a bound, such as 'macs <= 5M', instead of the knee."
     )
     winner_epochs: int | None = _setting(
-        None, "Epochs of the teacher's and the winner's training; the full recipe's own if not given."
+        None,
+        "Epochs of teacher and winner; the recipe's own, more on few images, if not given.",
     )
     teacher: bool = _setting(True, "Distil the winner from the most accurate network of the front.")
     finish: bool = _setting(True, "Train, test and export the winner at the end.")

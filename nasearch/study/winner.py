@@ -25,7 +25,16 @@ from nasearch.store.records import FinishRecord, TrialRecord
 from nasearch.study.environment import versions
 from nasearch.study.progress import Progress
 from nasearch.study.search import training_seed
-from nasearch.training import RECIPES, Distillation, Recipe, evaluate, global_generators_kept, train
+from nasearch.training import (
+    FULL_IMAGES,
+    RECIPES,
+    Distillation,
+    Recipe,
+    evaluate,
+    global_generators_kept,
+    longer_on_few,
+    train,
+)
 
 if TYPE_CHECKING:
     from nasearch.study.study import Study
@@ -100,7 +109,8 @@ def finish(
             f"trial {winner.number} of {study.name!r} is {winner.outcome}; expected a complete one"
         )
     recipe = RECIPES["full"]
-    recipe = dataclasses.replace(recipe, epochs=epochs or study.settings.winner_epochs or recipe.epochs)
+    usual = longer_on_few(recipe.epochs, recipe.images or FULL_IMAGES, len(study.dataset.train))
+    recipe = dataclasses.replace(recipe, epochs=epochs or study.settings.winner_epochs or usual)
     taught_by = _teacher_of(study, winner) if study.settings.teacher else None
     distillation = Distillation() if taught_by is not None else None
     training = {

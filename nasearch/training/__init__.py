@@ -5,9 +5,10 @@ from __future__ import annotations
 from nasearch.training.distillation import Distillation, distillation_loss
 from nasearch.training.evaluate import evaluate
 from nasearch.training.loop import CurvePoint, TrainResult, global_generators_kept, learning_rate, train
-from nasearch.training.recipe import RECIPES, Recipe
+from nasearch.training.recipe import FULL_IMAGES, RECIPES, Recipe, longer_on_few
 
 __all__ = [
+    "FULL_IMAGES",
     "RECIPES",
     "CurvePoint",
     "Distillation",
@@ -17,5 +18,6 @@ __all__ = [
     "evaluate",
     "global_generators_kept",
     "learning_rate",
+    "longer_on_few",
     "train",
 ]

@@ -126,3 +126,22 @@ RECIPES: dict[str, Recipe] = {
     "proxy": Recipe("proxy", epochs=2, images=4096, batch_size=32, lr=1e-2, crop_padding=0, flip=False),
     "full": Recipe("full", epochs=10, batch_size=64, lr=1e-2, crop_padding=0),
 }
+
+FULL_IMAGES = 8_000
+"""Training images for which the full recipe's epochs were chosen."""
+
+MOST_TIMES_LONGER = 20
+
+
+def longer_on_few(epochs: int, usual: int, images: int) -> int:
+    """Epochs on fewer images than a recipe was chosen for, so that it takes about as many steps.
+
+    A training of 8 steps tells networks apart no better than chance. At most 20 times the recipe's own
+    epochs: beyond that a small data set is learnt by heart.
+
+    Args:
+        epochs: of the recipe.
+        usual: images in an epoch for which they were chosen.
+        images: images in an epoch that there are.
+    """
+    return math.ceil(epochs * min(max(usual / images, 1.0), MOST_TIMES_LONGER))

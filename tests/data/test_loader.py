@@ -107,13 +107,13 @@ def test_every_crop_is_a_window_of_the_reflected_image_mirrored_or_not() -> None
     [
         (129, 128, [64, 64]),
         (128, 128, [128]),
-        (255, 128, [127, 127]),
+        (255, 128, [126, 126]),
         (2, 128, [2]),
         (5, 2, [2, 2]),
-        (3, 2, [3]),
+        (3, 2, [2]),
     ],
 )
-def test_training_batches_have_one_size_and_none_is_of_one_image(
+def test_training_batches_have_one_even_size_and_none_is_of_one_image(
     count: int, most: int, sizes: list[int]
 ) -> None:
     batches = Batches(split_of(count, 1, 2, 2), (0.5,), (0.5,), batch_size=most, augmentation=PLAIN)

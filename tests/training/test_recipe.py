@@ -6,7 +6,7 @@ from dataclasses import fields
 import pytest
 
 from nasearch.errors import TrainingError
-from nasearch.training import RECIPES, Recipe
+from nasearch.training import RECIPES, Recipe, longer_on_few
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -62,3 +62,11 @@ def test_mixing_shares_must_leave_room_for_each_other() -> None:
         TrainingError, match=r"cutmix_share is 0\.6; expected a share .* with mixup_share at most 1"
     ):
         Recipe("mine", 1, mixup_share=0.5, cutmix_share=0.6)
+
+
+@pytest.mark.parametrize(
+    ("images", "epochs"), [(4096, 2), (8000, 2), (2048, 4), (3000, 3), (100, 40), (2, 40)]
+)
+def test_few_images_are_passed_more_often(images: int, epochs: int) -> None:
+    """2 epochs of 4,096 images: as many steps on fewer, but never more than 20 times as often."""
+    assert longer_on_few(2, 4096, images) == epochs
