@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 from typing import Any, NoReturn
 
 import click
@@ -27,10 +26,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 INTERRUPTED = 130
-
-# Threads that wait for one another actively fight for a core that another process uses: two busy neighbours
-# on two cores made a training of 4 s last minutes. Read when torch is loaded, so it is set before.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 class Commands(click.Group):
