@@ -110,7 +110,7 @@ class Written(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = x.relu()
-        y[:, 0] = 0.0
+        y[:, 0].zero_()
         return y
 
 
