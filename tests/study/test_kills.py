@@ -86,6 +86,13 @@ def small_study(images: Path, folder: Path, epochs: int = 1) -> Study:
     )
 
 
+class Impatient(Progress):
+    """Presses Ctrl-C after the first epoch."""
+
+    def epoch(self, number: int, point: object, epochs: int) -> None:
+        raise KeyboardInterrupt
+
+
 class Died(BaseException):
     """Stands for a kill at one exact place; nothing in the code under test catches it."""
 
@@ -163,10 +170,6 @@ def test_a_candidate_at_three_deaths_is_recorded_as_their_cause(
 
 
 def test_interrupts_are_no_deaths(images: Path, tmp_path: Path) -> None:
-    class Impatient(Progress):
-        def epoch(self, number: int, point: object, epochs: int) -> None:
-            raise KeyboardInterrupt
-
     for _ in range(4):
         study = small_study(images, tmp_path)
         with pytest.raises(KeyboardInterrupt):
@@ -215,10 +218,6 @@ def test_killed_between_two_choices_the_same_network_is_proposed(
 
 
 def test_an_interrupt_leaves_the_candidate_to_the_next_run(images: Path, tmp_path: Path) -> None:
-    class Impatient(Progress):
-        def epoch(self, number: int, point: object, epochs: int) -> None:
-            raise KeyboardInterrupt
-
     def make() -> Study:
         return Study.create(
             "s",
