@@ -1,0 +1,124 @@
+"""Train random networks of a space by several recipes and keep every learning curve, as lines of JSON.
+
+    python scripts/record_curves.py curves.jsonl --networks 40 --recipe full "proxy epochs=9 images=2048"
+
+A recipe is the name of a built-in one, followed by changes of its fields. Every recipe trains the same networks,
+which are drawn once by seed and keep the space's limits, each as a study of seed 0 would train it. Validation
+accuracy is read after each epoch; the test split is not touched. Runs on as many single-threaded processes as
+asked for. What stands in the file already is not trained again, so a run can be interrupted and taken up, and a
+larger `--networks` adds to it. Seconds are of processor time, which other work on the machine disturbs little.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import multiprocessing
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+import yaml
+
+from nasearch import Architecture, SearchSpace, architecture_cost
+from nasearch.data import Dataset, load
+from nasearch.errors import TrainingError
+from nasearch.measure.trained import train_proxy
+from nasearch.pareto import parse_limits
+from nasearch.study.search import training_seed
+from nasearch.training import RECIPES, Recipe
+
+
+def variant(text: str) -> Recipe:
+    """The recipe of a text such as `proxy epochs=9 flip=true`."""
+    name, *changes = text.split()
+    values: dict[str, Any] = {}
+    for word in changes:
+        field, _, value = word.partition("=")
+        values[field] = yaml.safe_load(value)
+    return dataclasses.replace(RECIPES[name], **values)
+
+
+def networks(space: SearchSpace, dataset: Dataset, count: int, seed: int = 0) -> list[Architecture]:
+    """Random networks of the space, each once, that keep its limits on what is known without training."""
+    limits, generator = parse_limits(space.limits), random.Random(seed)
+    found: dict[str, Architecture] = {}
+    while len(found) < count:
+        architecture = space.sample(generator)
+        cost = architecture_cost(architecture, dataset.input_shape, dataset.num_classes)
+        if all(limit.allows(getattr(cost, limit.metric)) for limit in limits):
+            found.setdefault(architecture.key, architecture)
+    return list(found.values())
+
+
+def record(job: tuple[str, str, str, int, str]) -> str:
+    """Train one network by one recipe; a line of JSON."""
+    torch.set_num_threads(1)
+    data, space, recipe_text, seed, architecture_text = job
+    dataset, architecture = load(data), Architecture.from_json(architecture_text)
+    cost = architecture_cost(architecture, dataset.input_shape, dataset.num_classes)
+    began = time.process_time()
+    try:
+        result = train_proxy(
+            architecture, dataset, variant(recipe_text), seed=training_seed(seed, architecture.key)
+        )
+        curve, problem = [point.val_accuracy for point in result.curve], None
+    except TrainingError as error:
+        curve, problem = [], str(error)
+    return json.dumps(
+        {
+            "data": data,
+            "space": space,
+            "recipe": recipe_text,
+            "seed": seed,
+            "key": architecture.key,
+            "label": architecture.label,
+            "params": cost.params,
+            "macs": cost.macs,
+            "curve": curve,
+            "problem": problem,
+            "cpu_seconds": round(time.process_time() - began, 3),
+        }
+    )
+
+
+@click.command(help=__doc__)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("recipes", nargs=-1, required=True)
+@click.option("--space", default="mobile", show_default=True)
+@click.option("--data", default="fashion-mnist-12k", show_default=True)
+@click.option("--networks", "count", default=40, show_default=True, help="Random networks of the space.")
+@click.option("--seed", default=0, show_default=True, help="Of trainings, as a study's seed.")
+@click.option("--draw", default=0, show_default=True, help="Seed of the draw of networks.")
+@click.option("--processes", default=2, show_default=True)
+def main(
+    file: Path, recipes: tuple[str, ...], space: str, data: str, count: int, seed: int, draw: int, processes: int
+) -> None:
+    """Record what is missing."""
+    for text in recipes:
+        variant(text)  # a mistake shows before the first hour
+    known = set()
+    if file.exists():
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        known = {(row["recipe"], row["key"], row["seed"]) for row in rows}
+    chosen = networks(SearchSpace.load(space), load(data), count, draw)
+    jobs = [
+        (data, space, text, seed, architecture.to_json())
+        for text in recipes
+        for architecture in chosen
+        if (text, architecture.key, seed) not in known
+    ]
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes) as pool, file.open("a", encoding="utf-8") as out:
+        for done, line in enumerate(pool.imap_unordered(record, jobs), 1):
+            out.write(line + "\n")
+            out.flush()
+            row = json.loads(line)
+            print(f"[{done}/{len(jobs)}] {row['recipe']}: {row['label'][:50]} {row['curve'][-1:]}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
