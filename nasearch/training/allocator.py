@@ -34,7 +34,7 @@ def freed_memory_kept() -> Iterator[None]:
     Nothing happens where the C library is not glibc, another allocator is preloaded, or glibc's is set up in
     the environment (MALLOC_*, GLIBC_TUNABLES).
     """
-    global _users  # noqa: PLW0603  # the allocator is the process's
+    global _users  # the allocator is the process's
     library = glibc()
     if library is None:
         yield

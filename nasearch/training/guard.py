@@ -18,7 +18,9 @@ Answer = Callable[[], bool | None]
 class LossWatch:
     """The losses of one epoch, on the device, and what is known of them."""
 
-    def __init__(self, steps: int, device: torch.device, ask: Callable[[Tensor], Answer] | None = None) -> None:
+    def __init__(
+        self, steps: int, device: torch.device, ask: Callable[[Tensor], Answer] | None = None
+    ) -> None:
         """Args: ask: sends a flag from the device; None for the way that fits the device."""
         self.losses = torch.zeros(steps, device=device)
         self._ask = ask or (sent_by_cuda if device.type == "cuda" else read_at_once)

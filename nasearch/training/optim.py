@@ -35,9 +35,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe, device: torch.device) -> to
     # on a GPU the rate is a tensor, which a captured step reads anew at each replay
     lr = torch.tensor(recipe.lr, device=device) if device.type == "cuda" else recipe.lr
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(
-            groups, lr=lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0, **ways
-        )  # type: ignore[arg-type]
+        return torch.optim.SGD(groups, lr=lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0, **ways)  # type: ignore[arg-type]
     return torch.optim.AdamW(groups, lr=lr, **ways)  # type: ignore[arg-type]
 
 
@@ -66,9 +64,9 @@ class Average:
         kinds: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
         for own, theirs in zip(self.module.parameters(), model.parameters(), strict=True):
             pair = kinds.setdefault(own.dtype, ([], []))
-            pair[0].append(own.detach())
-            pair[1].append(theirs.detach())
-        self._pairs = list(kinds.values())  # they share the parameters' memory
+            pair[0].append(own)
+            pair[1].append(theirs)
+        self._pairs = list(kinds.values())
 
     def update(self) -> None:
         """Take in the network's present weights."""

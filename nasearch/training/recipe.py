@@ -121,7 +121,11 @@ def mistakes(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         ("crop_padding", "a whole number from 0", is_whole(values["crop_padding"], 0)),
         ("flip", "true or false", isinstance(values["flip"], bool)),
         ("mixup_alpha", "a number above 0", is_number(values["mixup_alpha"]) and values["mixup_alpha"] > 0),
-        ("cutmix_alpha", "a number above 0", is_number(values["cutmix_alpha"]) and values["cutmix_alpha"] > 0),
+        (
+            "cutmix_alpha",
+            "a number above 0",
+            is_number(values["cutmix_alpha"]) and values["cutmix_alpha"] > 0,
+        ),
         ("mixup_share", "a share from 0 to 1", is_from_zero(mixup) and mixup <= 1),
         (
             "cutmix_share",
@@ -137,7 +141,11 @@ def mistakes(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             "a whole number from 2 with schedule cosine_restarts" if restarted else "1 with schedule cosine",
             is_whole(values["restarts"], 2) if restarted else is_whole(values["restarts"], 1, 1),
         ),
-        ("cycle_growth", "a number from 1", is_number(values["cycle_growth"]) and values["cycle_growth"] >= 1),
+        (
+            "cycle_growth",
+            "a number from 1",
+            is_number(values["cycle_growth"]) and values["cycle_growth"] >= 1,
+        ),
         ("ema", "a share from 0 to below 1", is_below_one(values["ema"])),
         ("patience", "a whole number from 0", is_whole(values["patience"], 0)),
     ):

@@ -25,7 +25,7 @@ def learning_rate(step: int, total_steps: int, recipe: Recipe) -> float:
 
 
 def cycle_edges(steps: int, cycles: int, growth: float) -> list[int]:
-    """Steps at which the half cosines begin, and the end of the last: cycles + 1 whole numbers from 0 to steps.
+    """Steps at which the half cosines begin, and the end of the last: cycles + 1 numbers from 0 to steps.
 
     Each is `growth` times as long as the one before, to within the rounding to whole steps.
     """

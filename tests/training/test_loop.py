@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from nasearch.data import Dataset, Split
 from nasearch.errors import TrainingError
 from nasearch.training import CurvePoint, Distillation, Recipe, evaluate, learning_rate, train
-from nasearch.training.loop import make_optimizer
+from nasearch.training.optim import make_optimizer
 
 Maker = Callable[[int], nn.Module]
-SHORT = Recipe("short", epochs=2, batch_size=32, lr=1e-2)
+SHORT = Recipe("short", epochs=2, batch_size=32, lr=1e-2, mixup_share=0.0, cutmix_share=0.0)
 MIXED = replace(SHORT, mixup_share=0.4, cutmix_share=0.4)
 
 
@@ -30,7 +30,7 @@ def same(first: nn.Module, second: nn.Module) -> bool:
 
 def test_a_small_network_learns(dataset: Dataset, make_network: Maker) -> None:
     model = make_network(0)
-    recipe = Recipe("longer", epochs=12, batch_size=20, lr=2e-2, crop_padding=1)
+    recipe = replace(SHORT, epochs=12, batch_size=20, lr=2e-2, crop_padding=1)
     result = train(model, dataset, recipe)
     assert result.accuracy > 0.9
     assert result.accuracy == evaluate(model, dataset.val, dataset)[0]
@@ -52,7 +52,7 @@ def test_the_curve_has_a_point_an_epoch_as_it_is_reached(dataset: Dataset, make_
 def test_validating_less_often_keeps_the_last_epoch(dataset: Dataset, make_network: Maker) -> None:
     often, seldom = make_network(0), make_network(0)
     train(often, dataset, replace(SHORT, epochs=5))
-    result = train(seldom, dataset, replace(SHORT, epochs=5), evaluate_every=2)
+    result = train(seldom, dataset, replace(SHORT, epochs=5), evaluate_at=[2, 4, 9])
     assert [point.epoch for point in result.curve] == [2, 4, 5]
     assert same(often, seldom)  # reading the validation split changes nothing
 
@@ -224,8 +224,8 @@ def test_distillation_without_teacher_and_idle_validation_are_refused(
 ) -> None:
     with pytest.raises(TrainingError, match="distillation is given without a teacher"):
         train(make_network(0), dataset, SHORT, distillation=Distillation())
-    with pytest.raises(TrainingError, match="evaluate_every is 0"):
-        train(make_network(0), dataset, SHORT, evaluate_every=0)
+    with pytest.raises(TrainingError, match="evaluate_at holds 0"):
+        train(make_network(0), dataset, SHORT, evaluate_at=[0, 1])
 
 
 def test_an_odd_image_left_over_does_not_break_batch_normalisation(
