@@ -107,7 +107,11 @@ class Recipe:
 
 def mistakes(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Fields of a whole recipe that have an impossible value, each with what is accepted."""
-    images, mixup, restarted = values["images"], values["mixup_share"], values["schedule"] != "cosine"
+    images, mixup, restarted = (
+        values["images"],
+        values["mixup_share"],
+        values["schedule"] == "cosine_restarts",
+    )
     for name, accepted, good in (
         ("name", "a text", isinstance(values["name"], str)),
         ("epochs", "a whole number from 1", is_whole(values["epochs"], 1)),
@@ -139,7 +143,9 @@ def mistakes(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         (
             "restarts",
             "a whole number from 2 with schedule cosine_restarts" if restarted else "1 with schedule cosine",
-            is_whole(values["restarts"], 2) if restarted else is_whole(values["restarts"], 1, 1),
+            is_whole(values["restarts"], 2)
+            if restarted
+            else values["schedule"] != "cosine" or is_whole(values["restarts"], 1, 1),
         ),
         (
             "cycle_growth",
