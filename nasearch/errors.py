@@ -52,6 +52,10 @@ class TrainingError(NasearchError):
     """A training that diverged or cannot start."""
 
 
+class OutOfMemory(TrainingError):  # noqa: N818  # the outcome's name, as torch calls it
+    """A network that does not fit the device's memory, not even in small batches."""
+
+
 class MeasurementError(NasearchError):
     """A measurement that failed or gave a number that is not finite."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import torch
 
@@ -52,6 +53,9 @@ class ProxyResult:
     Attributes:
         accuracy: fraction in [0, 1] on the validation split.
         seconds: wall-clock of training and validation.
+        stopped: `on_epoch` ended the training before the fidelity's last epoch.
+        epochs: that were done.
+        facts: how the training was carried out, as `TrainResult.facts`.
     """
 
     accuracy: float
@@ -59,6 +63,9 @@ class ProxyResult:
     seconds: float
     fidelity: Fidelity
     seed: int
+    stopped: bool = False
+    epochs: int = 0
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 def train_proxy(
@@ -68,19 +75,44 @@ def train_proxy(
     *,
     device: str | torch.device = "cpu",
     seed: int = 0,
-    on_epoch: Callable[[CurvePoint], None] | None = None,
+    on_epoch: Callable[[CurvePoint], bool | None] | None = None,
+    evaluate_at: Collection[int] | None = None,
+    checkpoint: Path | None = None,
+    precision: str = "auto",
+    prepared: object = None,
 ) -> ProxyResult:
     """Build a candidate, train it by a short recipe, and read its accuracy on the validation split.
 
     The seed fixes initial weights, shuffling, augmentation and dropout; torch's global generators are left as
-    they were found.
+    they were found. The further arguments are those of `train`.
 
     Raises:
         BuildError: if the architecture does not fit the images.
+        OutOfMemory: if the network does not fit the device.
         TrainingError: if the training diverges.
     """
     with global_generators_kept(torch.device(device)):
         torch.manual_seed(seed)
         network = build(architecture, num_classes=dataset.num_classes, in_channels=dataset.in_channels)
-    result = train(network, dataset, recipe, device=device, seed=seed, on_epoch=on_epoch)
-    return ProxyResult(result.accuracy, result.curve, result.seconds, Fidelity.of(recipe, dataset), seed)
+    result = train(
+        network,
+        dataset,
+        recipe,
+        device=device,
+        seed=seed,
+        on_epoch=on_epoch,
+        evaluate_at=evaluate_at,
+        checkpoint=checkpoint,
+        precision=precision,
+        prepared=prepared,
+    )
+    return ProxyResult(
+        result.accuracy,
+        result.curve,
+        result.seconds,
+        Fidelity.of(recipe, dataset),
+        seed,
+        stopped=result.stopped,
+        epochs=result.epochs,
+        facts=result.facts,
+    )

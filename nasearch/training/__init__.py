@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from nasearch.training.distillation import Distillation, distillation_loss
 from nasearch.training.evaluate import evaluate
-from nasearch.training.loop import CurvePoint, TrainResult, global_generators_kept, learning_rate, train
+from nasearch.training.loop import global_generators_kept, train
 from nasearch.training.recipe import FULL_IMAGES, RECIPES, Recipe, longer_on_few
+from nasearch.training.results import CurvePoint, TrainResult
+from nasearch.training.schedule import learning_rate
 
 __all__ = [
     "FULL_IMAGES",

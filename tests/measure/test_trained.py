@@ -13,9 +13,9 @@ from nasearch.errors import TrainingError
 from nasearch.measure.trained import Fidelity, train_proxy
 from nasearch.nets import build
 from nasearch.space import Architecture, SearchSpace
-from nasearch.training import CurvePoint, Recipe, train
+from nasearch.training import RECIPES, CurvePoint, train
 
-RECIPE = Recipe("test", epochs=2, images=256, batch_size=32, lr=1e-2, crop_padding=0, flip=False)
+RECIPE = replace(RECIPES["proxy"], name="test", epochs=2, images=256, batch_size=32)
 SHARED = Path(
     os.environ.get("NASEARCH_SHARED_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data"
 )

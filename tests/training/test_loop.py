@@ -12,11 +12,10 @@ from torch import Tensor, nn
 
 from nasearch.data import Dataset, Split
 from nasearch.errors import TrainingError
-from nasearch.training import CurvePoint, Distillation, Recipe, evaluate, learning_rate, train
-from nasearch.training.loop import make_optimizer
+from nasearch.training import CurvePoint, Distillation, Recipe, evaluate, train
 
 Maker = Callable[[int], nn.Module]
-SHORT = Recipe("short", epochs=2, batch_size=32, lr=1e-2)
+SHORT = Recipe("short", epochs=2, batch_size=32, lr=1e-2, mixup_share=0.0, cutmix_share=0.0)
 MIXED = replace(SHORT, mixup_share=0.4, cutmix_share=0.4)
 
 
@@ -30,7 +29,7 @@ def same(first: nn.Module, second: nn.Module) -> bool:
 
 def test_a_small_network_learns(dataset: Dataset, make_network: Maker) -> None:
     model = make_network(0)
-    recipe = Recipe("longer", epochs=12, batch_size=20, lr=2e-2, crop_padding=1)
+    recipe = replace(SHORT, epochs=12, batch_size=20, lr=2e-2, crop_padding=1)
     result = train(model, dataset, recipe)
     assert result.accuracy > 0.9
     assert result.accuracy == evaluate(model, dataset.val, dataset)[0]
@@ -52,7 +51,7 @@ def test_the_curve_has_a_point_an_epoch_as_it_is_reached(dataset: Dataset, make_
 def test_validating_less_often_keeps_the_last_epoch(dataset: Dataset, make_network: Maker) -> None:
     often, seldom = make_network(0), make_network(0)
     train(often, dataset, replace(SHORT, epochs=5))
-    result = train(seldom, dataset, replace(SHORT, epochs=5), evaluate_every=2)
+    result = train(seldom, dataset, replace(SHORT, epochs=5), evaluate_at=[2, 4, 9])
     assert [point.epoch for point in result.curve] == [2, 4, 5]
     assert same(often, seldom)  # reading the validation split changes nothing
 
@@ -152,40 +151,6 @@ def test_weights_that_break_in_the_last_step_are_seen_in_validation(
         train(BrokenWhenJudged(), dataset, SHORT)
 
 
-@pytest.mark.parametrize(("total", "warmup_share"), [(64, 0.2), (10, 0.0), (7, 0.5), (1, 0.2), (2, 0.9)])
-def test_the_schedule_is_torchs_linear_and_cosine_in_turn(total: int, warmup_share: float) -> None:
-    recipe = replace(SHORT, warmup_share=warmup_share)
-    warmup = min(int(np.ceil(warmup_share * total)), total - 1)
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=recipe.lr)
-    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=total - warmup)
-    expected = []
-    for _ in range(total - warmup):
-        expected.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        cosine.step()
-    expected = [recipe.lr * (step + 1) / warmup for step in range(warmup)] + expected
-    assert [learning_rate(step, total, recipe) for step in range(total)] == pytest.approx(expected, rel=1e-6)
-
-
-def test_norms_and_biases_are_not_decayed(make_network: Maker) -> None:
-    model = make_network(0)
-    assert isinstance(model, nn.Sequential)
-    decayed, free = make_optimizer(model, SHORT, torch.device("cpu")).param_groups
-    assert {id(p) for p in decayed["params"]} == {
-        id(model[0].weight),
-        id(model[3].weight),
-        id(model[9].weight),
-    }
-    assert decayed["weight_decay"] == SHORT.weight_decay
-    assert free["weight_decay"] == 0
-    assert len(free["params"]) == 5  # two norms of two, and the bias of the linear layer
-
-
-def test_a_network_without_parameters_is_refused(dataset: Dataset) -> None:
-    with pytest.raises(TrainingError, match="no parameters to train"):
-        train(nn.Flatten(), dataset, SHORT)
-
-
 def test_a_teacher_is_in_evaluation_mode_sees_the_same_batches_and_is_left_alone(
     dataset: Dataset, make_network: Maker
 ) -> None:
@@ -224,8 +189,8 @@ def test_distillation_without_teacher_and_idle_validation_are_refused(
 ) -> None:
     with pytest.raises(TrainingError, match="distillation is given without a teacher"):
         train(make_network(0), dataset, SHORT, distillation=Distillation())
-    with pytest.raises(TrainingError, match="evaluate_every is 0"):
-        train(make_network(0), dataset, SHORT, evaluate_every=0)
+    with pytest.raises(TrainingError, match="evaluate_at holds 0"):
+        train(make_network(0), dataset, SHORT, evaluate_at=[0, 1])
 
 
 def test_an_odd_image_left_over_does_not_break_batch_normalisation(
@@ -236,6 +201,7 @@ def test_an_odd_image_left_over_does_not_break_batch_normalisation(
     assert result.images_seen == 2 * 4  # 5 images in two steps of two; one waits for another epoch
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_on_a_gpu_the_generators_are_left_as_found(dataset: Dataset, make_network: Maker) -> None:
     before = torch.cuda.get_rng_state()
