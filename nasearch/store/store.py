@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Any
 
 from optuna.exceptions import StorageInternalError
-from optuna.storages import RDBStorage
 from sqlalchemy import Row, insert, select
 from sqlalchemy.exc import IntegrityError
 
@@ -19,7 +18,6 @@ from nasearch.store import leases, measurements
 from nasearch.store.database import Database
 from nasearch.store.door import finite, plain
 from nasearch.store.leases import Lease
-from nasearch.store.optuna_tables import open_optuna
 from nasearch.store.records import (
     CurveRow,
     DeviceRecord,
@@ -31,6 +29,7 @@ from nasearch.store.records import (
 from nasearch.store.references import References
 from nasearch.store.schema import migrate
 from nasearch.store.tables import FINISHES, LATENCIES, STUDIES
+from nasearch.store.trial_storage import TrialStorage
 
 
 class Store:
@@ -53,7 +52,7 @@ class Store:
         references: the known networks measured beside the candidates.
     """
 
-    def __init__(self, database: Database, optuna: RDBStorage) -> None:
+    def __init__(self, database: Database, optuna: TrialStorage) -> None:
         self._database = database
         self.optuna = optuna
         self.references = References(database)
@@ -74,7 +73,7 @@ class Store:
         database = Database(url)
         try:
             migrate(database)
-            return cls(database, open_optuna(database))
+            return cls(database, TrialStorage(database))
         except BaseException:
             database.close()
             raise
