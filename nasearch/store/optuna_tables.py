@@ -59,7 +59,10 @@ class Notes:
         """Everything that a trial has."""
         kinds = trial.distributions
         return cls(
-            {name: (kinds[name].to_internal_repr(value), kinds[name]) for name, value in trial.params.items()},
+            {
+                name: (kinds[name].to_internal_repr(value), kinds[name])
+                for name, value in trial.params.items()
+            },
             {key: json.dumps(value) for key, value in trial.user_attrs.items()},
             {key: json.dumps(value) for key, value in trial.system_attrs.items()},
             dict(trial.intermediate_values),
@@ -103,7 +106,10 @@ def study_of(connection: Connection, trial_id: int) -> int | None:
 
 def has_study(connection: Connection, study_id: int) -> bool:
     """Whether there is such a study."""
-    return connection.execute(select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == study_id)).first() is not None
+    return (
+        connection.execute(select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == study_id)).first()
+        is not None
+    )
 
 
 def newer(connection: Connection, study_id: int, trial_id: int) -> list[FrozenTrial]:
@@ -155,7 +161,9 @@ def create(
     held = select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == study_id).with_for_update()
     if connection.execute(held).first() is None:
         return None
-    before = select(_TRIALS.c.number).where(_TRIALS.c.study_id == study_id).order_by(_TRIALS.c.trial_id.desc())
+    before = (
+        select(_TRIALS.c.number).where(_TRIALS.c.study_id == study_id).order_by(_TRIALS.c.trial_id.desc())
+    )
     last = connection.execute(before.limit(1)).scalar()
     number = 0 if last is None else int(last) + 1
     row = insert(_TRIALS).values(
@@ -194,7 +202,8 @@ def note(connection: Connection, trial_id: int, notes: Notes) -> None:
                 index_elements=["trial_id", "key"], set_={"value_json": statement.excluded.value_json}
             )
             connection.execute(
-                statement, [{"trial_id": trial_id, "key": key, "value_json": text} for key, text in texts.items()]
+                statement,
+                [{"trial_id": trial_id, "key": key, "value_json": text} for key, text in texts.items()],
             )
     if notes.steps:
         _set_numbers(connection, _STEPS, trial_id, "step", notes.steps)
@@ -259,7 +268,9 @@ def _read(connection: Connection, condition: ColumnElement[bool]) -> list[Frozen
         parts[table] = defaultdict(list)
         for part in connection.execute(select(table).where(table.c.trial_id.in_(ids)).order_by(primary)):
             parts[table][part.trial_id].append(part)
-    return [_frozen(row, {table: found.get(row.trial_id, []) for table, found in parts.items()}) for row in rows]
+    return [
+        _frozen(row, {table: found.get(row.trial_id, []) for table, found in parts.items()}) for row in rows
+    ]
 
 
 def _frozen(row: Row[Any], parts: Mapping[Table, Sequence[Row[Any]]]) -> FrozenTrial:
