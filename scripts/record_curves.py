@@ -95,7 +95,14 @@ def record(job: tuple[str, str, str, int, str]) -> str:
 @click.option("--draw", default=0, show_default=True, help="Seed of the draw of networks.")
 @click.option("--processes", default=2, show_default=True)
 def main(
-    file: Path, recipes: tuple[str, ...], space: str, data: str, count: int, seed: int, draw: int, processes: int
+    file: Path,
+    recipes: tuple[str, ...],
+    space: str,
+    data: str,
+    count: int,
+    seed: int,
+    draw: int,
+    processes: int,
 ) -> None:
     """Record what is missing."""
     for text in recipes:
@@ -117,7 +124,9 @@ def main(
             out.write(line + "\n")
             out.flush()
             row = json.loads(line)
-            print(f"[{done}/{len(jobs)}] {row['recipe']}: {row['label'][:50]} {row['curve'][-1:]}", flush=True)
+            print(
+                f"[{done}/{len(jobs)}] {row['recipe']}: {row['label'][:50]} {row['curve'][-1:]}", flush=True
+            )
 
 
 if __name__ == "__main__":

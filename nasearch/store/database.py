@@ -85,7 +85,9 @@ class Database:
             raise self.explain(problem) from problem
         if parsed.get_backend_name() == "sqlite":
             event.listen(self._engine, "begin", _begin_sqlite)
-        self._writing = self._engine.execution_options(nasearch_writing=True)
+        self._writing = {
+            sync: self._engine.execution_options(nasearch_writing=sync) for sync in ("FULL", "NORMAL")
+        }
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -94,9 +96,15 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """One transaction: all of it or, after any error or kill, nothing."""
-        with self.guard(), self._writing.begin() as connection:
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        """One transaction: all of it or, after any error or kill, nothing.
+
+        Args:
+            durable: whether SQLite waits for the disk. Without, a kill still loses nothing, and the commit
+                survives a power cut from the next durable one on: SQLite's log keeps their order. For what
+                means nothing before something durable follows it.
+        """
+        with self.guard(), self._writing["FULL" if durable else "NORMAL"].begin() as connection:
             yield connection
 
     @contextmanager
@@ -184,5 +192,9 @@ def masked(url: str) -> str:
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads and then writes must hold the write lock from its start: raising a read
     # lock later fails at once when another process has written in between, whatever the timeout.
-    writing = connection.get_execution_options().get("nasearch_writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    sync = connection.get_execution_options().get("nasearch_writing")
+    if sync is None:
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA synchronous = {sync}")  # before it begins; within, SQLite refuses
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -37,6 +37,7 @@ def start(
     fidelity: Mapping[str, Any],
     device: Mapping[str, Any],
     run_id: int | None,
+    keep_curve: bool = False,
 ) -> int:
     """Note that a proxy begins, for the first time or again."""
     key = architecture.key
@@ -55,12 +56,12 @@ def start(
         primary = row.inserted_primary_key
         assert primary is not None
         return int(primary[0])
-    if known.state == "complete":
-        raise StoreError(
-            f"architecture {key} is already measured (trial {known.number}); reuse its measurement"
-        )
-    # The curve belongs to one attempt; an earlier one may have gone further before it was killed.
-    connection.execute(delete(CURVE_POINTS).where(CURVE_POINTS.c.measurement_id == known.id))
+    if known.state in ("complete", "raced_out"):
+        what = "is already measured" if known.state == "complete" else "was raced out"
+        raise StoreError(f"architecture {key} {what} (trial {known.number}); reuse its measurement")
+    if not keep_curve:
+        # The curve belongs to one attempt; an earlier one may have gone further before it was killed.
+        connection.execute(delete(CURVE_POINTS).where(CURVE_POINTS.c.measurement_id == known.id))
     change = update(MEASUREMENTS).where(MEASUREMENTS.c.id == known.id)
     connection.execute(change.values(attempts=known.attempts + 1, **columns))
     return int(known.id)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from nasearch.space import Architecture
 
-State = Literal["running", "complete", "failed"]
+State = Literal["running", "complete", "raced_out", "failed"]
 Outcome = Literal["complete", "raced_out", "failed", "refused", "repeated", "running"]
 
 
@@ -77,7 +77,7 @@ class MeasurementRecord:
         architecture_json: text of the very architecture measured; `Architecture.from_json` reads it.
         values: by objective name; empty unless complete. Whole numbers stay whole.
         seconds: of the last attempt; None while it runs.
-        reason: why it failed, else None.
+        reason: why it failed or was stopped before its last epoch, else None.
         attempts: how often it was started, those not counted that were interrupted in good order.
     """
 
@@ -157,7 +157,12 @@ class FinishRecord:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A trial as reports and the command line see it: Optuna's part and ours together."""
+    """A trial as reports and the command line see it: Optuna's part and ours together.
+
+    Attributes:
+        curve: as far as it was trained, also of one that was raced out.
+        rungs: (epoch, accuracy) at each rung of the race that it reached.
+    """
 
     number: int
     outcome: Outcome
@@ -167,3 +172,4 @@ class TrialRecord:
     seconds: float | None = None
     reason: str | None = None
     curve: tuple[CurveRow, ...] = ()
+    rungs: tuple[tuple[int, float], ...] = ()

@@ -9,8 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from optuna.exceptions import StorageInternalError
-from optuna.storages import RDBStorage
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Connection, Row, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from nasearch.errors import StoreError
@@ -19,7 +18,6 @@ from nasearch.store import leases, measurements
 from nasearch.store.database import Database
 from nasearch.store.door import finite, plain
 from nasearch.store.leases import Lease
-from nasearch.store.optuna_tables import open_optuna
 from nasearch.store.records import (
     CurveRow,
     DeviceRecord,
@@ -31,6 +29,7 @@ from nasearch.store.records import (
 from nasearch.store.references import References
 from nasearch.store.schema import migrate
 from nasearch.store.tables import FINISHES, LATENCIES, STUDIES
+from nasearch.store.trial_storage import TrialStorage
 
 
 class Store:
@@ -40,9 +39,10 @@ class Store:
     any two of them can be put right at the next start by comparing keys:
 
     1. Optuna: `ask` (the trial is RUNNING; nothing is lost if the process dies here: ask again).
-    2. `start_measurement` (from here the candidate counts in the budget).
+    2. `optuna.flush` (the trial's choices and attributes, so far in memory, are written) and
+       `start_measurement` (from here the candidate counts in the budget).
     3. `add_curve_point` for every epoch.
-    4. `complete_measurement` or `fail_measurement`.
+    4. `complete_measurement`, `race_out_measurement` or `fail_measurement`.
     5. Optuna: `tell`.
 
     So a RUNNING trial of Optuna with a complete measurement only needs to be told, one with a running
@@ -53,7 +53,7 @@ class Store:
         references: the known networks measured beside the candidates.
     """
 
-    def __init__(self, database: Database, optuna: RDBStorage) -> None:
+    def __init__(self, database: Database, optuna: TrialStorage) -> None:
         self._database = database
         self.optuna = optuna
         self.references = References(database)
@@ -74,7 +74,7 @@ class Store:
         database = Database(url)
         try:
             migrate(database)
-            return cls(database, open_optuna(database))
+            return cls(database, TrialStorage(database))
         except BaseException:
             database.close()
             raise
@@ -181,17 +181,29 @@ class Store:
         fidelity: Mapping[str, Any],
         device: Mapping[str, Any],
         run_id: int | None = None,
+        *,
+        keep_curve: bool = False,
     ) -> int:
         """Note that an architecture's proxy begins; from here it counts in the budget.
 
         For a key that is running or failed already this is one more attempt: the number, seed,
         fidelity, device and run become the new ones and its curve is emptied.
 
+        Args:
+            study_id: the study.
+            number: of the trial that measures.
+            architecture: what is measured.
+            seed: of its training.
+            fidelity: what the proxy spends.
+            device: where.
+            run_id: of the lease; checked where it is given.
+            keep_curve: for one that goes on from a checkpoint: the epochs that are written stay.
+
         Returns:
             The measurement's id.
 
         Raises:
-            StoreError: if the key is complete, the number measures another key, or the run of
+            StoreError: if the key is complete or raced out, the number measures another key, or the run of
                 `run_id` no longer owns the study.
             MeasurementError: if seed, fidelity or device hold what cannot be stored.
         """
@@ -207,6 +219,7 @@ class Store:
                 fidelity=fidelity,
                 device=device,
                 run_id=run_id,
+                keep_curve=keep_curve,
             )
 
     def add_curve_point(self, measurement_id: int, row: CurveRow) -> None:
@@ -240,6 +253,17 @@ class Store:
         with self._database.write() as connection:
             measurements.end(connection, measurement_id, "failed", values={}, seconds=seconds, reason=text)
 
+    def race_out_measurement(self, measurement_id: int, reason: str, seconds: float) -> None:
+        """Write why a measurement was stopped before its last epoch; its curve stays, values it has none.
+
+        Raises:
+            StoreError: if the measurement is not running.
+        """
+        with self._database.write() as connection:
+            measurements.end(
+                connection, measurement_id, "raced_out", values={}, seconds=seconds, reason=reason
+            )
+
     def interrupt_measurement(self, measurement_id: int) -> None:
         """Note that a running measurement was given up in good order, so that it is no failed attempt."""
         with self._database.write() as connection:
@@ -249,6 +273,17 @@ class Store:
         """The measurement of an architecture, whatever its state."""
         with self._database.read() as connection:
             return next(iter(measurements.records(connection, study_id, key)), None)
+
+    def measured(
+        self, study_id: int, key: str
+    ) -> tuple[MeasurementRecord | None, dict[str, Any] | None, tuple[CurveRow, ...]]:
+        """The measurement, latency and learning curve of an architecture, in one view."""
+        with self._database.read() as connection:
+            return (
+                next(iter(measurements.records(connection, study_id, key)), None),
+                _latencies(connection, study_id, key).get(key),
+                measurements.curves(connection, study_id, key).get(key, ()),
+            )
 
     def measurements(self, study_id: int) -> list[MeasurementRecord]:
         """Every measurement, by trial number."""
@@ -293,18 +328,13 @@ class Store:
 
     def latency(self, study_id: int, key: str) -> dict[str, Any] | None:
         """The latency of an architecture, if it was measured."""
-        return self._latencies(study_id, key).get(key)
+        with self._database.read() as connection:
+            return _latencies(connection, study_id, key).get(key)
 
     def latencies(self, study_id: int) -> dict[str, dict[str, Any]]:
         """Every latency of a study by key."""
-        return self._latencies(study_id, None)
-
-    def _latencies(self, study_id: int, key: str | None) -> dict[str, dict[str, Any]]:
-        query = select(LATENCIES.c.key, LATENCIES.c.body).where(LATENCIES.c.study_id == study_id)
-        if key is not None:
-            query = query.where(LATENCIES.c.key == key)
         with self._database.read() as connection:
-            return {row.key: row.body for row in connection.execute(query)}
+            return _latencies(connection, study_id, None)
 
     # finishes
 
@@ -347,6 +377,13 @@ class Store:
         with self._database.read() as connection:
             rows: list[Row[Any]] = list(connection.execute(query))
         return [FinishRecord(**row._mapping) for row in rows]
+
+
+def _latencies(connection: Connection, study_id: int, key: str | None) -> dict[str, dict[str, Any]]:
+    query = select(LATENCIES.c.key, LATENCIES.c.body).where(LATENCIES.c.study_id == study_id)
+    if key is not None:
+        query = query.where(LATENCIES.c.key == key)
+    return {row.key: row.body for row in connection.execute(query)}
 
 
 def _now() -> datetime:

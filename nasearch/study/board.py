@@ -12,30 +12,47 @@ from nasearch.study.progress import Standing
 
 
 class Board:
-    """Values of distinct networks by key; an entry replaces an earlier one of the same network."""
+    """Values of distinct networks by key; an entry replaces an earlier one of the same network.
+
+    The front and the dearest values are kept as networks come in: O(front) for each, not O(networks).
+    """
 
     def __init__(self, objectives: Sequence[Objective], limits: Sequence[Limit], num_classes: int) -> None:
         self._objectives, self._limits, self._num_classes = tuple(objectives), tuple(limits), num_classes
         self._values: dict[str, tuple[float, ...]] = {}
         self._best: float | None = None
+        self._keys: list[str] = []  # of the front
+        self._losses = np.empty((0, len(self._objectives)))  # of the front, in the order of its keys
+        self._dearest = np.full(len(self._objectives), -np.inf)  # losses, over all networks
+        self._hypervolume: float | None = 0.0  # None where it has to be computed anew
 
     def add(self, key: str, values: Mapping[str, float]) -> None:
-        """Count a network that has every objective and keeps every limit; others are passed over."""
+        """Count a network that has every objective and keeps every limit; others are passed over.
+
+        Raises:
+            SelectionError: if a value is not finite, a fraction is outside [0, 1], or a cost is negative.
+        """
         names = [objective.name for objective in self._objectives]
         if any(name not in values for name in names) or any(
             limit.metric in values and not limit.allows(values[limit.metric]) for limit in self._limits
         ):
             return
-        self._values[key] = tuple(float(values[name]) for name in names)
+        row = tuple(float(values[name]) for name in names)
         if "accuracy" in values:
             self._best = max(self._best or 0.0, values["accuracy"])
+        if self._values.get(key) == row:
+            return
+        loss = losses([row], self._objectives)
+        is_new = key not in self._values
+        self._values[key] = row
+        if is_new:
+            self._take_in(key, loss)
+        else:  # what the old values dominated may be on the front now
+            self._rebuild()
 
     def front(self) -> set[str]:
         """The keys of the networks that no other dominates."""
-        keys = list(self._values)
-        if not keys:
-            return set()
-        return {key for key, kept in zip(keys, front_of(self._losses()), strict=True) if kept}
+        return set(self._keys)
 
     def reference(self) -> tuple[float, ...]:
         """The corner of the reference box, a loss an objective.
@@ -51,19 +68,35 @@ class Board:
             elif bounds:
                 corner.append(min(bounds))
             else:
-                corner.append(max((values[j] for values in self._values.values()), default=1.0) or 1.0)
+                corner.append((float(self._dearest[j]) if self._values else 1.0) or 1.0)
         return tuple(corner)
 
     def hypervolume(self) -> float:
         """The share of the box between the origin and the reference that the front dominates."""
-        if not self._values:
-            return 0.0
-        reference = self.reference()
-        return hypervolume(self._losses(), reference) / float(np.prod(reference))
+        if self._hypervolume is None:
+            reference = self.reference()
+            self._hypervolume = hypervolume(self._losses, reference) / float(np.prod(reference))
+        return self._hypervolume
 
     def standing(self, spent: int, budget: int) -> Standing:
         """How far the study is."""
-        return Standing(spent, budget, len(self.front()), self._best, self.hypervolume())
+        return Standing(spent, budget, len(self._keys), self._best, self.hypervolume())
 
-    def _losses(self) -> np.ndarray:
-        return losses(np.array(list(self._values.values())), self._objectives)
+    def _take_in(self, key: str, loss: np.ndarray) -> None:
+        """Put a new network, a row of losses, where it belongs."""
+        if (loss[0] > self._dearest).any():
+            self._dearest = np.maximum(self._dearest, loss[0])
+            self._hypervolume = None
+        front = self._losses
+        if ((front <= loss).all(axis=1) & (front < loss).any(axis=1)).any():
+            return
+        stays = ~((front >= loss).all(axis=1) & (front > loss).any(axis=1))
+        self._keys = [kept for kept, stay in zip(self._keys, stays, strict=True) if stay] + [key]
+        self._losses = np.concatenate([front[stays], loss])
+        self._hypervolume = None
+
+    def _rebuild(self) -> None:
+        table = losses(list(self._values.values()), self._objectives)
+        kept = front_of(table)
+        self._keys = [key for key, keep in zip(self._values, kept, strict=True) if keep]
+        self._losses, self._dearest, self._hypervolume = table[kept], table.max(axis=0), None

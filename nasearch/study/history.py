@@ -9,12 +9,12 @@ from optuna.trial import FrozenTrial
 
 from nasearch.errors import StudyError
 from nasearch.store import Store
-from nasearch.store.records import StudyRecord, TrialRecord
+from nasearch.store.records import MeasurementRecord, StudyRecord, TrialRecord
 from nasearch.study import ledger
 
 
 class History:
-    """Reads the trials of a study; every call reads the store anew."""
+    """Reads the trials of a study; every call reads what is new in the store."""
 
     def __init__(self, store: Store, record: StudyRecord, study: optuna.Study) -> None:
         self._store, self._id, self._name, self._study = store, record.id, record.name, study
@@ -39,17 +39,24 @@ class History:
         Raises:
             StudyError: if there is no such trial.
         """
-        trials = self._frozen()
-        if not 0 <= number < len(trials):
-            raise StudyError(f"study {self._name!r} has no trial {number}; expected 0 to {len(trials) - 1}")
-        frozen, store = trials[number], self._store
-        key = frozen.user_attrs.get(ledger.KEY, "")
-        record = ledger.record_of(
-            frozen, store.measurement(self._id, key), store.latency(self._id, key), store.curve(self._id, key)
-        )
+        return self.measured(number)[0]
+
+    def measured(self, number: int) -> tuple[TrialRecord, MeasurementRecord | None]:
+        """A trial and the measurement of its network, however many trials there are.
+
+        Raises:
+            StudyError: if there is no such trial.
+        """
+        with self._store.guard():
+            frozen = ledger.find(self._study, number)
+        if frozen is None:
+            last = len(self._frozen()) - 1
+            raise StudyError(f"study {self._name!r} has no trial {number}; expected 0 to {last}")
+        measurement, latency, curve = self._store.measured(self._id, frozen.user_attrs.get(ledger.KEY, ""))
+        record = ledger.record_of(frozen, measurement, latency, curve)
         if record is None:
             raise StudyError(f"trial {number} of {self._name!r} was interrupted before it had a network")
-        return record
+        return record, measurement
 
     def outcomes(self) -> dict[str, int]:
         """Number of trials by outcome."""

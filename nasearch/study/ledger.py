@@ -6,7 +6,7 @@ a study of ours. What we add are user attributes, which the dashboard shows, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -14,13 +14,16 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nasearch.pareto import OBJECTIVES, Objective
 from nasearch.space import Architecture
-from nasearch.store.records import CurveRow, MeasurementRecord, Outcome, TrialRecord
+from nasearch.store.records import CurveRow, MeasurementRecord, Outcome, State, TrialRecord
+from nasearch.store.trial_storage import TrialStorage
 
 OUTCOME = "nasearch:outcome"
 KEY = "nasearch:key"
 ARCHITECTURE = "nasearch:architecture"
 LABEL = "nasearch:label"
 REASON = "nasearch:reason"
+RUNGS = "nasearch:rungs"
+"""[[epoch, accuracy], ...] at each rung of a race that a trial reached; samplers of ours read it."""
 
 
 def describe(trial: optuna.Trial, architecture: Architecture, values: Mapping[str, float]) -> None:
@@ -45,10 +48,19 @@ def conclude(
     *,
     reason: str | None = None,
     extra: Mapping[str, Any] | None = None,
+    twin: State = "complete",
 ) -> None:
     """Give a trial its outcome: attributes first, then every constraint, then the state.
 
-    `margins` holds every limit of the study by its text (`Rules.margins`).
+    Args:
+        trial: asked, not told yet.
+        outcome: `complete` and `repeated` are told with their values where every objective has one.
+        values: what is known of the network, by metric.
+        objectives: of the study.
+        margins: every limit of the study by its text (`Rules.margins`).
+        reason: for people.
+        extra: further attributes, such as `RUNGS`; those that are None are left out.
+        twin: of a repeated trial, the state of the measurement that it repeats.
     """
     for name, value in ((OUTCOME, outcome), (REASON, reason), *(extra or {}).items()):
         if value is not None:
@@ -57,17 +69,38 @@ def conclude(
     for text, margin in margins.items():
         if text not in already:
             trial.set_constraint(text, margin)
-    complete = all(objective.name in values for objective in objectives)
-    if outcome in ("complete", "repeated") and complete:
+    counts = outcome == "complete" or (outcome == "repeated" and twin == "complete")
+    if counts and all(objective.name in values for objective in objectives):
         trial.study.tell(trial, [float(values[objective.name]) for objective in objectives])
     else:
-        state = TrialState.FAIL if outcome in ("failed", "repeated") else TrialState.PRUNED
-        trial.study.tell(trial, state=state)
+        failed = outcome == "failed" or (outcome == "repeated" and twin in ("failed", "complete"))
+        trial.study.tell(trial, state=TrialState.FAIL if failed else TrialState.PRUNED)
+
+
+def keep(trial: optuna.Trial) -> None:
+    """Write a trial's choices and attributes, which are in memory until then: it is about to be measured."""
+    storage = trial.storage
+    if isinstance(storage, TrialStorage):
+        storage.flush(trial._trial_id)
+
+
+def rungs_of(curve: Sequence[CurveRow], epochs: Collection[int]) -> list[list[float]]:
+    """What `RUNGS` holds: [epoch, accuracy] at those of `epochs` that a curve has reached."""
+    return [[row.epoch, row.val_accuracy] for row in curve if row.epoch in epochs]
 
 
 def taken_up(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
     """A running trial of an earlier process as one that can be asked and told again."""
     return optuna.Trial(study, trial._trial_id)
+
+
+def find(study: optuna.Study, number: int) -> FrozenTrial | None:
+    """The trial of a number, without going over the others."""
+    storage = study._storage
+    try:
+        return storage.get_trial(storage.get_trial_id_from_study_id_trial_number(study._study_id, number))
+    except KeyError:
+        return None
 
 
 def outcome_of(trial: FrozenTrial) -> Outcome:
@@ -105,4 +138,5 @@ def record_of(
         seconds=measurement.seconds if measurement is not None and own else None,
         reason=attrs.get(REASON),
         curve=curve if own else (),
+        rungs=tuple((int(epoch), float(accuracy)) for epoch, accuracy in attrs.get(RUNGS, ())),
     )

@@ -18,7 +18,7 @@ from nasearch.errors import BuildError, MeasurementError
 from nasearch.pareto import Limit, Objective
 from nasearch.samplers import make_sampler, trial_seed
 from nasearch.space import Architecture, BlockLimit, Scalar, SearchSpace
-from nasearch.store.records import MeasurementRecord
+from nasearch.store.records import MeasurementRecord, State
 from nasearch.study import ledger
 
 FREE_PROPOSALS = 20
@@ -51,6 +51,23 @@ class Candidate:
     def number(self) -> int:
         """The number of its trial."""
         return int(self.trial.number)
+
+
+@dataclass(frozen=True)
+class _Twin:
+    """What there is of a network that is proposed again."""
+
+    number: int
+    state: State
+    values: Mapping[str, float]
+
+
+_FATES: Mapping[State, str] = {
+    "complete": "was measured before, in",
+    "raced_out": "was raced out before, in",
+    "failed": "failed before, in",
+    "running": "is being measured in",
+}
 
 
 @dataclass(frozen=True)
@@ -125,6 +142,8 @@ class Proposals:
         self._study, self._rules, self._sampler, self._seed = study, rules, sampler, seed
         self._find, self._on_told = find, on_told
         self._idle = self._idle_so_far()
+        self._in_flight: dict[str, int] = {}  # key to the number of the trial that measures it
+        self._taken_up: set[int] = set()
         # By decisions, not by key: two writings of one network can differ in memory and in their blocks.
         self._refused = {
             frozenset(trial.params.items())
@@ -148,7 +167,13 @@ class Proposals:
         return None
 
     def settle(self, trial: optuna.Trial) -> Candidate | None:
-        """Complete a trial's decisions; conclude it if it is refused or repeated."""
+        """Complete a trial's decisions; conclude it if it is refused or repeated.
+
+        A candidate is written to the store before it is given out, and is in flight until Optuna is told.
+        """
+        if trial.number in self._taken_up:  # others may have been settled since it was taken up
+            self._taken_up.discard(trial.number)
+            self._study.sampler = make_sampler(self._sampler, self._seed, trial.number)
         already = set(trial.params)
 
         def suggest(name: str, values: Sequence[Scalar]) -> Scalar:
@@ -165,11 +190,9 @@ class Proposals:
             values |= rules.costs(architecture)
             blocks = rules.block_costs(architecture)
             broken = rules.broken(values, blocks)
-            known = self._find(architecture.key)
-            is_known = known is not None and known.number != trial.number and known.state != "running"
-            if is_known and not broken:
-                assert known is not None
-                self._repeat(trial, architecture, values, blocks, known)
+            twin = None if broken else self._twin_of(architecture.key, trial.number)
+            if twin is not None:
+                self._repeat(trial, architecture, values, blocks, twin)
                 return None
             if not broken:
                 values |= rules.measured(architecture)
@@ -181,7 +204,24 @@ class Proposals:
             self._refused.add(frozenset(architecture.decisions))
             self._conclude(trial, "refused", values, blocks, "; ".join(broken))
             return None
+        self._in_flight[architecture.key] = trial.number
+        ledger.keep(trial)
         return Candidate(trial, architecture, values, blocks)
+
+    def _twin_of(self, key: str, number: int) -> _Twin | None:
+        """What another trial has measured of this network, or is just measuring."""
+        known = self._find(key)
+        if known is not None and known.state != "running":
+            mine = known.number == number
+            return None if mine else _Twin(known.number, known.state, known.values)
+        holder = self._in_flight.get(key, None if known is None else known.number)
+        if holder is None or holder == number:
+            return None
+        held = ledger.find(self._study, holder)
+        if held is None or held.state.is_finished():  # nobody measures it any more
+            self._in_flight.pop(key, None)
+            return None
+        return _Twin(holder, "running", {})
 
     def _draw_again(self, trial: optuna.Trial, name: str, values: Sequence[Scalar]) -> None:
         """Draw what a process that died while proposing drew for this choice, and let it go.
@@ -189,7 +229,8 @@ class Proposals:
         The choice itself is in the store; without the draw the next ones would come from another place
         of the sampler's random stream than they would have, had the process lived.
         """
-        frozen = self._study.get_trials(deepcopy=False)[trial.number]
+        frozen = ledger.find(self._study, trial.number)
+        assert frozen is not None
         if "fixed_params" in frozen.system_attrs or name in trial.relative_params:
             return
         distribution = CategoricalDistribution(tuple(values))
@@ -201,6 +242,7 @@ class Proposals:
         trials = []
         for frozen in sorted(running, key=lambda trial: trial.number):
             self._study.sampler = make_sampler(self._sampler, self._seed, frozen.number)
+            self._taken_up.add(frozen.number)
             trials.append(ledger.taken_up(self._study, frozen))
         return trials
 
@@ -233,7 +275,8 @@ class Proposals:
     def _is_new_and_feasible(self, architecture: Architecture) -> bool:
         """As far as arithmetic tells."""
         rules = self._rules
-        if frozenset(architecture.decisions) in self._refused or self._find(architecture.key) is not None:
+        key = architecture.key
+        if frozenset(architecture.decisions) in self._refused or self._find(key) or key in self._in_flight:
             return False
         try:
             return not rules.broken(rules.costs(architecture), rules.block_costs(architecture))
@@ -246,13 +289,13 @@ class Proposals:
         architecture: Architecture,
         costs: Mapping[str, float],
         blocks: Mapping[str, float],
-        known: MeasurementRecord,
+        twin: _Twin,
     ) -> None:
         # One key says one function, parameters and MACs; the memory of this writing of it is its own.
-        values = {**known.values, **costs}
+        values = {**twin.values, **costs}
         ledger.describe(trial, architecture, values)
-        what = "failed before" if known.state == "failed" else "was measured before"
-        self._conclude(trial, "repeated", values, blocks, f"the same network {what}, in trial {known.number}")
+        reason = f"the same network {_FATES[twin.state]} trial {twin.number}"
+        self._conclude(trial, "repeated", values, blocks, reason, twin.state)
 
     def _conclude(
         self,
@@ -261,10 +304,11 @@ class Proposals:
         values: Mapping[str, float],
         blocks: Mapping[str, float] | None,
         reason: str,
+        twin: State = "complete",
     ) -> None:
         rules = self._rules
         margins = rules.margins(values, blocks)
-        ledger.conclude(trial, outcome, values, rules.objectives, margins, reason=reason)
+        ledger.conclude(trial, outcome, values, rules.objectives, margins, reason=reason, twin=twin)
         self._on_told(trial.number)
 
     def _idle_so_far(self) -> int:

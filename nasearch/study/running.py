@@ -34,8 +34,7 @@ def run(study: Study, budget: int, time_s: float | None, progress: Progress, com
         known = {record.key: record for record in store.measurements(study_id)}
 
         def on_told(number: int) -> None:
-            trial = study.trial(number)
-            record = store.measurement(study_id, trial.key)
+            trial, record = study._history.measured(number)
             if record is not None:
                 known[trial.key] = record
             if trial.outcome in ("complete", "repeated"):

@@ -58,3 +58,4 @@ def test_guard_turns_optunas_errors_into_ours(blank_url: str) -> None:
             connection.exec_driver_sql("DROP TABLE trial_user_attributes")
         with pytest.raises(StoreError, match="trial_user_attributes"), store.guard():
             trial.set_user_attr("a", 1)
+            study.tell(trial, 1.0)  # what was noted is written here
