@@ -30,7 +30,9 @@ def volume(rows: list[tuple[float, float]], corner: tuple[float, float]) -> floa
     return hypervolume([(1 - accuracy, macs) for accuracy, macs in rows], corner)
 
 
-def race_through(curves: list[tuple[dict[int, float], float]], rungs: tuple[int, ...]) -> tuple[list[tuple[float, float]], int]:
+def race_through(
+    curves: list[tuple[dict[int, float], float]], rungs: tuple[int, ...]
+) -> tuple[list[tuple[float, float]], int]:
     """Race candidates one after another: rows of those that reached the top, and the epochs spent."""
     race, finished, spent = Race(rungs, OBJECTIVES), [], 0
     for curve, macs in curves:
@@ -64,7 +66,8 @@ def main(file: Path, recipe: str | None, budget: int, orders: int, seed: int, cl
     dearest = max(macs for _, macs in curves)
     corners = {"guessing": (1 - 1 / classes, dearest), "30 % error": (0.3, dearest)}
     generator = np.random.default_rng(seed)
-    shares, gaps = [], {name: [] for name in corners}
+    shares: list[float] = []
+    gaps: dict[str, list[float]] = {name: [] for name in corners}
     for _ in range(orders):
         order = [curves[i] for i in generator.permutation(len(curves))[:budget]]
         finished, spent = race_through(order, rungs)

@@ -40,7 +40,9 @@ def list_command(as_json: bool) -> None:
             str(recipe.batch_size),
             recipe.optimizer,
             f"{recipe.lr:g}",
-            {"proxy": "candidates (--recipe)", "full": "teacher and winner (--winner-recipe)"}.get(recipe.name, ""),
+            {"proxy": "candidates (--recipe)", "full": "teacher and winner (--winner-recipe)"}.get(
+                recipe.name, ""
+            ),
         )
     console().print(table)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,12 +15,16 @@ _FACTS = ("name", "classes", "mean", "std", "fingerprint", "about")
 
 def save_dataset(dataset: Dataset, file: Path) -> None:
     """Write a data set for `load_dataset`; pixels and labels as they are."""
-    splits = {name: getattr(dataset, name) for name in _SPLITS}
-    tensors = {name: (split.images.contiguous(), split.labels.contiguous()) for name, split in splits.items()}
+    tensors = {
+        name: (split.images.contiguous(), split.labels.contiguous())
+        for name in _SPLITS
+        for split in (getattr(dataset, name),)
+    }
     torch.save({"splits": tensors, "facts": {name: getattr(dataset, name) for name in _FACTS}}, file)
 
 
 def load_dataset(file: Path) -> Dataset:
     """Map a written data set: pages are read when they are needed, and once for all processes."""
     found = torch.load(file, mmap=True, weights_only=True)
-    return Dataset(**{name: Split(*found["splits"][name]) for name in _SPLITS}, **found["facts"])
+    parts: dict[str, Any] = {name: Split(*found["splits"][name]) for name in _SPLITS}
+    return Dataset(**parts, **found["facts"])

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from nasearch.errors import NasearchError
 from nasearch.measure.trained import ProxyResult
@@ -77,7 +78,7 @@ class Executor(ABC):
     def close(self) -> None:
         """Give up what is under way and leave nothing running; a second call does nothing."""
 
-    def __enter__(self) -> Executor:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

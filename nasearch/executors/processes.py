@@ -23,7 +23,7 @@ from nasearch.data import Dataset
 from nasearch.data.shared import save_dataset
 from nasearch.errors import StudyError
 from nasearch.executors.job import Done, Executor, Job, OnPoint
-from nasearch.executors.worker import KEY, Task
+from nasearch.executors.task import BEGUN, KEY, READY, Task
 
 MOST_FALSE_STARTS = 3
 """Workers in a row that die before they are ready; then something is wrong with all of them."""
@@ -57,14 +57,15 @@ class _Worker:
     connection: Connection | None = None
     is_ready: bool = False
     job: Job | None = None
+    has_begun: bool = False
     since: float = field(default_factory=time.perf_counter)
 
 
 class Processes(Executor):
     """As many workers as places, each a process of its own that measures a job at a time.
 
-    A worker that dies (killed, segmentation fault, out of memory) costs only its candidate's progress since the
-    last checkpoint: the job comes back as `Done(died=True)`, and another worker takes the place.
+    A worker that dies (killed, segmentation fault, out of memory) costs only its candidate's progress since
+    the last checkpoint: the job comes back as `Done(died=True)`, and another worker takes the place.
     """
 
     def __init__(self, dataset: Dataset, task: Task, places: Sequence[Place]) -> None:
@@ -109,7 +110,10 @@ class Processes(Executor):
             }
             # A worker that dies before it has called is not seen by its connection, hence the pause.
             for source in wait([*sources, self._bell], timeout=0.5):
-                done = self._hear(sources[source], on_point) if source in sources else self._admit()
+                if source not in sources:
+                    self._admit()
+                    continue
+                done = self._hear(sources[source], on_point)
                 if done is not None:
                     return done
             done = self._bury(next((each for each in self._workers if _is_lost(each)), None))
@@ -155,7 +159,7 @@ class Processes(Executor):
         return _Worker(place, process, log)
 
     def _let_in(self) -> None:
-        """Accept workers that call, in a thread of its own, since accepting cannot be waited for with others."""
+        """Accept workers that call; in a thread, since accepting cannot be waited for with the rest."""
         while True:
             try:
                 connection = self._listener.accept()
@@ -182,9 +186,11 @@ class Processes(Executor):
         assert worker.connection is not None
         try:
             said = worker.connection.recv()
-            if said == "ready":
+            if said == READY:
                 worker.is_ready, self._false_starts = True, 0
                 self._assign()
+            elif said == BEGUN:
+                worker.has_begun = True
             elif isinstance(said, Done):
                 worker.job = None
                 self._assign()
@@ -200,7 +206,8 @@ class Processes(Executor):
         for worker in self._workers:
             if self._queue and worker.is_ready and worker.job is None:
                 assert worker.connection is not None
-                worker.job, worker.since = self._queue.popleft(), time.perf_counter()
+                worker.job, worker.has_begun = self._queue.popleft(), False
+                worker.since = time.perf_counter()
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its death is seen later
                     worker.connection.send(worker.job)
 
@@ -215,9 +222,15 @@ class Processes(Executor):
         if not worker.is_ready:
             self._false_starts += 1
             if self._false_starts >= MOST_FALSE_STARTS:
-                raise StudyError(f"{MOST_FALSE_STARTS} worker processes died before they were ready: {how}{last}")
+                raise StudyError(
+                    f"{MOST_FALSE_STARTS} worker processes died before they were ready: {how}{last}"
+                )
         self._workers[self._workers.index(worker)] = self._start(worker.place)
         if worker.job is None:
+            return None
+        if not worker.has_begun:
+            self._queue.appendleft(worker.job)
+            self._assign()
             return None
         seconds = time.perf_counter() - worker.since
         return Done(worker.job, seconds, reason=f"its worker process {how}{last}", died=True)

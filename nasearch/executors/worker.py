@@ -1,7 +1,7 @@
 """A worker process: `python -m nasearch.executors.worker ADDRESS`, started by `Processes`.
 
-It is a program of its own and not a fork or a copy of the caller's main module, so that a search can be started
-from any script, notebook or thread. It asks its owner for a task and then for jobs, one after another.
+It is a program of its own and not a fork or a copy of the caller's main module, so that a search can be
+started from any script, notebook or thread. It asks its owner for a task and then for jobs, one by one.
 """
 
 from __future__ import annotations
@@ -12,32 +12,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 
-KEY = "NASEARCH_WORKER_KEY"
-"""Environment variable with the hexadecimal secret that opens the connection."""
+from nasearch.executors.task import BEGUN, KEY, READY, Task
 
 OWNER_POLL_S = 1.0
 """A worker outlives its owner by this long."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What all jobs of a study share; sent once to each worker.
-
-    Attributes:
-        recipe: of the proxy, as `Recipe.to_dict` gives it.
-        evaluate_at: epochs that are validated.
-        precision: as `train` takes it.
-        plugins: files with blocks of the user's own.
-    """
-
-    recipe: dict[str, object]
-    evaluate_at: tuple[int, ...]
-    precision: str = "auto"
-    plugins: tuple[str, ...] = ()
 
 
 def main(address: str, dataset: str, device: str, threads: int, share: float) -> None:
@@ -60,9 +41,7 @@ def main(address: str, dataset: str, device: str, threads: int, share: float) ->
         return  # the owner has gone, and with it whoever could use a result
 
 
-def _serve(
-    connection: Connection, task: Task, file: Path, device: str, threads: int, share: float
-) -> None:
+def _serve(connection: Connection, task: Task, file: Path, device: str, threads: int, share: float) -> None:
     """Measure one job after another."""
     import torch
 
@@ -95,13 +74,15 @@ def _serve(
             prepared=prepared,
         )
 
-    def on_point(job: Job, point: CurvePoint) -> bool:
+    def on_point(_: Job, point: CurvePoint) -> bool:
         connection.send(point)
         return bool(connection.recv())
 
-    connection.send("ready")
+    connection.send(READY)
     while True:
-        connection.send(measured(proxy, connection.recv(), on_point))
+        job = connection.recv()
+        connection.send(BEGUN)
+        connection.send(measured(proxy, job, on_point))
 
 
 def _end_with(owner: int) -> None:

@@ -25,7 +25,7 @@ from nasearch.study.places import places_of, plugin_files
 from nasearch.study.proposals import Rules
 from nasearch.study.search import Bench
 from nasearch.study.settings import StudySettings
-from nasearch.training import RECIPES, CurvePoint, Recipe, longer_on_few
+from nasearch.training import CurvePoint, Recipe, find_recipe, longer_on_few
 
 if TYPE_CHECKING:
     from nasearch.study.study import Study
@@ -89,20 +89,6 @@ def _lasting(data: str) -> str:
     """The name of data with its path made absolute, so that the study finds it from any folder."""
     scheme, colon, path = data.partition(":")
     return f"{scheme}:{Path(path).expanduser().resolve()}" if colon and scheme in ("folder", "npz") else data
-
-
-def find_recipe(name: str) -> Recipe:
-    """A built-in recipe, or one in a YAML file.
-
-    Raises:
-        SettingsError: if there is none of that name.
-        TrainingError: if the file holds no recipe; with its mistakes.
-    """
-    if name in RECIPES:
-        return RECIPES[name]
-    if name.endswith((".yaml", ".yml")):
-        return Recipe.load(name)
-    raise SettingsError(f"recipe is {name!r}; expected one of {', '.join(RECIPES)} or a YAML file")
 
 
 def proxy_recipe(settings: StudySettings, dataset: Dataset) -> Recipe:

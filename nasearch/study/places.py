@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from nasearch.data.host import free_memory_bytes, physical_cores
 from nasearch.errors import BuildError, MeasurementError, SettingsError
 from nasearch.executors import Place
 from nasearch.measure import resolve_device
-from nasearch.measure.occupancy import cpu_workers, free_memory, gpu_share, physical_cores, side_by_side
+from nasearch.measure.occupancy import cpu_workers, gpu_share, side_by_side
 from nasearch.measure.trained import train_proxy
 from nasearch.pareto import Limit
 from nasearch.space import Architecture
@@ -31,8 +32,8 @@ TRIAL_IMAGES = 1024
 def places_of(study: Study, budget: int) -> tuple[Place, ...]:
     """The places of a run's workers; a single one where candidates are measured in this process.
 
-    What the settings say holds. Otherwise: on a processor single-threaded workers, as many as there are cores and
-    memory for, unless the study times its candidates there; on GPUs as many as memory and idle time allow.
+    What the settings say holds. Otherwise: on a processor single-threaded workers, as many as there are cores
+    and memory for, unless the study times its candidates there; on GPUs as many as memory and idle time allow.
 
     Args:
         study: whose settings, data and space decide.
@@ -50,9 +51,9 @@ def places_of(study: Study, budget: int) -> tuple[Place, ...]:
     known_here_only = unshared_blocks(study)
     if known_here_only and (wanted or len(devices)) > 1:
         raise SettingsError(
-            f"workers is {wanted or len(devices)}, but the block {known_here_only[0]!r} is registered by this "
-            "program itself, which other processes cannot load; put it into a file of its own and give that "
-            "with --plugins, or use 1 worker"
+            f"workers is {wanted or len(devices)}, but the block {known_here_only[0]!r} is registered by "
+            "this program itself, which other processes cannot load; put it into a file of its own and give "
+            "that with --plugins, or use 1 worker"
         )
     if wanted is None:
         wanted = _found(study, devices, budget) if not known_here_only else 1
@@ -69,7 +70,7 @@ def _found(study: Study, devices: list[str], budget: int) -> int:
     if study.threads is not None or kind == "mps":
         return 1
     if kind == "cpu":
-        workers, _ = cpu_workers(physical_cores(), free_memory())
+        workers, _ = cpu_workers(physical_cores(), free_memory_bytes())
         is_timed_here = study.needs_latency
         return 1 if is_timed_here or budget < CANDIDATES_EACH * workers else workers
     per_gpu = _per_gpu(study, devices[0]) if budget >= CANDIDATES_EACH * 2 else 1
@@ -95,7 +96,8 @@ def _middling(study: Study, draws: int = 200, wanted: int = 9) -> Architecture |
     """The median by MACs of some random networks that keep the limits."""
     from nasearch.study.opening import costs_of
 
-    costs, generator, found = costs_of(study), random.Random(study.seed), []
+    costs, generator = costs_of(study), random.Random(study.seed)
+    found: list[tuple[float, int, Architecture]] = []
     for _ in range(draws):
         architecture = study.space.sample(generator)
         try:

@@ -1,8 +1,8 @@
 """Racing: which candidates are worth training further, in a study with several objectives.
 
-A candidate climbs rungs (1, 3, 9 ... epochs). At each it goes on if it is among the best third seen there, or if
-its final accuracy, foretold from what it has reached, could still enter the front at its exactly known costs.
-Stopping is for ever. Optuna's pruners cannot do this: they raise when a study has several objectives.
+A candidate climbs rungs (1, 3, 9 ... epochs). At each it goes on if it is among the best third seen there, or
+if its final accuracy, foretold from what it has reached, could still enter the front at its exactly known
+costs. Stopping is for ever. Optuna's pruners cannot do this: they raise when a study has several objectives.
 """
 
 from __future__ import annotations
@@ -125,9 +125,9 @@ OPTIMISM = 1.0
 def foretell(accuracy: float, pairs: Sequence[tuple[float, float]]) -> Forecast:
     """Foretell a final accuracy from the one at a rung, by what became of others.
 
-    Bayesian linear regression of final on present accuracy with a prior for its slope: between candidates that
-    differ by d now, d/2 is expected to be left, give or take as much; the deviation of single candidates
-    from the line begins at 2 points and is learnt.
+    Bayesian linear regression of final on present accuracy with a prior for its slope: of a difference
+    between two candidates half is expected to be left, give or take as much; how far single candidates stray
+    from the line is learnt, from 2 points on.
 
     Args:
         accuracy: at the rung.

@@ -143,8 +143,9 @@ class Referee:
     def _train(self, known: Known, row: int, seed: int) -> None:
         title, bench = f"reference {known.name}", self._bench
 
-        def on_epoch(point: CurvePoint) -> None:
+        def on_point(_: Job, point: CurvePoint) -> bool:
             self._progress.stage_epoch(point, bench.epochs)
+            return True
 
         try:
             costs = costs_of(self._study)(known.architecture)
@@ -152,7 +153,8 @@ class Referee:
             self._fail(known, row, str(problem), 0.0)
             return
         self._progress.stage(title, bench.epochs)
-        done = bench.executor.measure(Job(None, known.architecture, seed), on_epoch)
+        bench.executor.submit(Job(None, known.architecture, seed))
+        done = bench.executor.wait(on_point)
         self._progress.stage_done(title)
         self._lease.beat()  # raises where another process has taken the study over meanwhile
         if done.result is None:

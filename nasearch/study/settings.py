@@ -67,7 +67,8 @@ class StudySettings:
         None, "GPUs to train on, such as 0,1,2,3; workers are shared out among them. Goes before device."
     )
     workers: int | None = _setting(
-        None, "Candidates trained side by side, each by a process; found from cores, memory and GPUs if not given."
+        None,
+        "Candidates trained side by side, each by a process; found from cores, memory and GPUs if not given.",
     )
     racing: bool | None = _setting(
         None, "Stop candidates early that cannot enter the front; on for random and tpe if not given."
@@ -81,9 +82,7 @@ class StudySettings:
     pick: str | None = _setting(
         None, "Choose the most accurate network under a bound, such as 'macs <= 5M', instead of the knee."
     )
-    winner_recipe: str = _setting(
-        "full", "Recipe of teacher and winner: a built-in name or a YAML file."
-    )
+    winner_recipe: str = _setting("full", "Recipe of teacher and winner: a built-in name or a YAML file.")
     winner_epochs: int | None = _setting(
         None,
         "Epochs of teacher and winner; the recipe's own, more on few images, if not given.",

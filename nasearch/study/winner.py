@@ -23,7 +23,6 @@ from nasearch.nets import Network, Normalized, build
 from nasearch.pareto import OBJECTIVES, Objective, best_under, knee, losses, parse_limit
 from nasearch.store.records import FinishRecord, TrialRecord
 from nasearch.study.environment import versions
-from nasearch.study.opening import find_recipe
 from nasearch.study.progress import Progress
 from nasearch.study.search import training_seed
 from nasearch.training import (
@@ -31,6 +30,7 @@ from nasearch.training import (
     Distillation,
     Recipe,
     evaluate,
+    find_recipe,
     global_generators_kept,
     longer_on_few,
     train,

@@ -201,6 +201,22 @@ RECIPES: dict[str, Recipe] = {
     ),
 }
 
+
+def find_recipe(name: str) -> Recipe:
+    """A built-in recipe, or one in a YAML file.
+
+    Raises:
+        TrainingError: if there is none of that name, or the file holds none; with its mistakes.
+    """
+    if name in RECIPES:
+        return RECIPES[name]
+    if name.endswith((".yaml", ".yml")):
+        return Recipe.load(name)
+    raise TrainingError(
+        f"recipe is {name!r}; {did_you_mean(name, RECIPES)}expected one of {', '.join(RECIPES)} or a YAML file"
+    )
+
+
 FULL_IMAGES = 8_000
 """Training images for which the full recipe's epochs were chosen."""
 

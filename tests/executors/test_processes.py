@@ -56,7 +56,7 @@ def test_two_jobs_side_by_side_give_what_they_give_alone(pool: Processes, datase
         seen.append((job.number, point.epoch))
         return True
 
-    done = {each.job.number: each for each in (pool.wait(watch), pool.wait(watch))}
+    done = {each.job.seed: each for each in (pool.wait(watch), pool.wait(watch))}
     assert set(done) == {1, 2}
     assert sorted(seen) == [(1, 1), (1, 3), (2, 1), (2, 3)]
     for number, each in done.items():
@@ -108,7 +108,9 @@ def test_a_killed_worker_costs_its_job_alone_and_is_replaced(pool: Processes) ->
     assert not set(victims) & set(pool.pids)
 
 
-def test_a_killed_training_goes_on_from_its_checkpoint(pool: Processes, dataset: Dataset, tmp_path: Path) -> None:
+def test_a_killed_training_goes_on_from_its_checkpoint(
+    pool: Processes, dataset: Dataset, tmp_path: Path
+) -> None:
     work = job(6, tmp_path / "t.pt")
     pool.submit(work)
     epochs: list[int] = []
@@ -127,9 +129,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(pool: Processes, dataset:
     done = pool.wait(kill_at_the_end)
     assert done.result is not None
     assert epochs == [1, 3, 3]  # the first epoch is not trained again, and the last is told again
-    whole = train_proxy(
-        work.architecture, dataset, RECIPE, seed=6, evaluate_at=(1, 3), precision="float32"
-    )
+    whole = train_proxy(work.architecture, dataset, RECIPE, seed=6, evaluate_at=(1, 3), precision="float32")
     assert done.result.accuracy == whole.accuracy
     assert [point.val_loss for point in done.result.curve] == [point.val_loss for point in whole.curve]
 

@@ -16,7 +16,9 @@ OBJECTIVES = parse_objectives(["accuracy", "macs"])
 )
 def test_rungs_end_at_the_top_and_grow_by_three(epochs: int, rungs: tuple[int, ...]) -> None:
     assert rungs_of(epochs) == rungs
-    assert all(low < high <= 3 * low for low, high in zip(rungs_of(epochs), rungs_of(epochs)[1:], strict=False))
+    assert all(
+        low < high <= 3 * low for low, high in zip(rungs_of(epochs), rungs_of(epochs)[1:], strict=False)
+    )
 
 
 def race_of(*done: tuple[float, dict[int, float]], rungs: tuple[int, ...] = (1, 3, 9)) -> Race:

@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,6 @@ from nasearch.errors import SettingsError
 from nasearch.executors import Processes
 from nasearch.space import SearchSpace
 from nasearch.study import Progress, Study
-from tests.study.conftest import write_images
 
 Make = Callable[..., Study]
 
@@ -50,7 +48,9 @@ def test_two_workers_spend_exactly_the_budget(make_study: Make, pools: list[Proc
     one.run(budget=9)
     accuracies = {trial.key: trial.values["accuracy"] for trial in one.trials()}
     # the sampler is `random`, which repeats its candidates, and each training has a seed of its own
-    assert accuracies == {trial.key: trial.values["accuracy"] for trial in study.trials() if trial.outcome == "complete"}
+    assert accuracies == {
+        trial.key: trial.values["accuracy"] for trial in study.trials() if trial.outcome == "complete"
+    }
 
 
 @pytest.mark.slow
@@ -111,11 +111,8 @@ stages:
 
 
 @pytest.mark.slow
-def test_a_network_that_kills_its_worker_twice_is_recorded_as_the_cause(
-    images: Path, tmp_path: Path
-) -> None:
+def test_a_network_that_kills_its_worker_twice_is_recorded_as_the_cause(images: Path, tmp_path: Path) -> None:
     import nasearch as nas
-
     from tests.support.plugins import plugins_forgotten
 
     file = tmp_path / "deadly.py"
@@ -124,8 +121,16 @@ def test_a_network_that_kills_its_worker_twice_is_recorded_as_the_cause(
         nas.load_plugins(file)
         space = SearchSpace.parse(ONE_DEADLY, "deadly")
         study = Study.create(
-            "d", space=space, plugins=[file], data=f"npz:{images}", epochs=1, workers=2, sampler="random",
-            storage=f"sqlite:///{tmp_path}/n.db", device="cpu", out=tmp_path / "out",
+            "d",
+            space=space,
+            plugins=[file],
+            data=f"npz:{images}",
+            epochs=1,
+            workers=2,
+            sampler="random",
+            storage=f"sqlite:///{tmp_path}/n.db",
+            device="cpu",
+            out=tmp_path / "out",
         )
         study.run(budget=4)
         failed = [trial for trial in study.trials() if trial.outcome == "failed"]
@@ -141,10 +146,10 @@ def test_a_network_that_kills_its_worker_twice_is_recorded_as_the_cause(
 def test_blocks_of_the_program_itself_cannot_go_to_workers(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import nasearch as nas
-    from nasearch.space import plugins
     from torch import nn
 
+    import nasearch as nas
+    from nasearch.space import plugins
     from tests.support.plugins import plugins_forgotten
 
     class Narrow(nn.Module):
@@ -160,8 +165,12 @@ def test_blocks_of_the_program_itself_cannot_go_to_workers(
         monkeypatch.setitem(plugins._origins, "narrow", "__main__")
         space = SearchSpace.parse("stem: {kind: narrow, channels: [4, 8, 12]}", "narrow")
         given: dict[str, Any] = {
-            "space": space, "data": f"npz:{images}", "epochs": 1, "device": "cpu",
-            "storage": f"sqlite:///{tmp_path}/n.db", "out": tmp_path / "out",
+            "space": space,
+            "data": f"npz:{images}",
+            "epochs": 1,
+            "device": "cpu",
+            "storage": f"sqlite:///{tmp_path}/n.db",
+            "out": tmp_path / "out",
         }
         with (
             Study.create("two", workers=2, **given) as study,
@@ -211,7 +220,13 @@ def test_racing_stops_candidates_and_keeps_what_they_showed(make_study: Make) ->
 
 
 def test_races_where_the_sampler_can_learn_from_it_unless_told(make_study: Make) -> None:
-    for sampler, races in (("random", True), ("tpe", True), ("nsga2", False), ("nsga3", False), ("gp", False)):
+    for sampler, races in (
+        ("random", True),
+        ("tpe", True),
+        ("nsga2", False),
+        ("nsga3", False),
+        ("gp", False),
+    ):
         assert make_study(sampler, sampler=sampler).settings.races is races
     assert make_study("a", sampler="gp", racing=True).settings.races
     assert not make_study("b", sampler="tpe", racing=False).settings.races
