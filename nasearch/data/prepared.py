@@ -132,7 +132,8 @@ class Prepared:
         rows = np.arange(len(self._train)) if share is None else share
         chosen = share_rows(self._train.labels.numpy()[rows], min(count, len(rows)), SHARE_SEED)
         # shuffled: batches of one class would have less variance than the whole
-        return rows[np.random.default_rng(SHARE_SEED).permutation(chosen)]
+        shuffled: np.ndarray = rows[np.random.default_rng(SHARE_SEED).permutation(chosen)]
+        return shuffled
 
     def _place(
         self, key: tuple[str, int, int], split: Split, rows: Callable[[], np.ndarray | None], padding: int
