@@ -127,20 +127,19 @@ def stratified_share(split: Split, n: int, seed: int) -> Split:
     """
     if n == len(split):
         return split
-    return split.rows(share_rows(split, n, seed))
+    return split.rows(share_rows(split.labels.numpy(), n, seed))
 
 
-def share_rows(split: Split, n: int, seed: int) -> np.ndarray:
+def share_rows(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
     """Rows (n,), ascending, of the images of a `stratified_share`.
 
     Raises:
         DataError: if `n` is out of range.
     """
-    if not 1 <= n <= len(split):
-        raise DataError(f"share of {n} images; expected 1 to {len(split)}, the images of the split")
-    labels = split.labels.numpy()
+    if not 1 <= n <= len(labels):
+        raise DataError(f"share of {n} images; expected 1 to {len(labels)}, the images of the split")
     present, counts = np.unique(labels, return_counts=True)
-    exact = counts * n / len(split)
+    exact = counts * n / len(labels)
     quotas = np.floor(exact).astype(int)
     # stable: among equal remainders the smaller label wins, on every machine
     largest_remainders = np.argsort(quotas - exact, kind="stable")[: n - quotas.sum()]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 
 from nasearch.data.dataset import Dataset, Split, share_rows
@@ -69,10 +71,10 @@ class Prepared:
         Raises:
             DataError: for a share of no image.
         """
-        count = len(self._train) if images is None else min(images, len(self._train))
         padding = border_of(augmentation, self._train)
+        key = ("train", -1 if images is None else images, padding)
         return Batches(
-            self._place("train", self._train, count, padding),
+            self._place(key, self._train, lambda: self._share(images), padding),
             self._mean,
             self._std,
             batch_size=batch_size,
@@ -86,7 +88,7 @@ class Prepared:
     def validation(self, batch_size: int = 500, channels_last: bool = True) -> Batches:
         """The validation split, whole and in its order."""
         return Batches(
-            self._place("val", self._val, len(self._val), 0),
+            self._place(("val", 0, 0), self._val, lambda: None, 0),
             self._mean,
             self._std,
             batch_size=batch_size,
@@ -94,13 +96,57 @@ class Prepared:
             channels_last=channels_last,
         )
 
-    def _place(self, part: str, split: Split, count: int, padding: int) -> Placed:
-        key = (part, count, padding)
+    def sample(
+        self, count: int, *, images: int | None, batch_size: int = 250, channels_last: bool = True
+    ) -> Batches:
+        """Some training images without augmentation, in one random order: for statistics of activations.
+
+        Args:
+            count: how many, a stratified share of the share; no more than that has.
+            images: the share, as `training` has it.
+            batch_size: the most images a batch.
+            channels_last: memory format of the images.
+        """
+        return Batches(
+            self._place(
+                ("sample", count, -1 if images is None else images),
+                self._train,
+                lambda: self._some(count, images),
+                0,
+            ),
+            self._mean,
+            self._std,
+            batch_size=batch_size,
+            device=self.device,
+            channels_last=channels_last,
+        )
+
+    def _share(self, images: int | None) -> np.ndarray | None:
+        """Rows of the training split in a share; None for all."""
+        if images is None or images >= len(self._train):
+            return None
+        return share_rows(self._train.labels.numpy(), images, SHARE_SEED)
+
+    def _some(self, count: int, images: int | None) -> np.ndarray:
+        share = self._share(images)
+        rows = np.arange(len(self._train)) if share is None else share
+        chosen = share_rows(self._train.labels.numpy()[rows], min(count, len(rows)), SHARE_SEED)
+        # shuffled: batches of one class would have less variance than the whole
+        shuffled: np.ndarray = rows[np.random.default_rng(SHARE_SEED).permutation(chosen)]
+        return shuffled
+
+    def _place(
+        self, key: tuple[str, int, int], split: Split, rows: Callable[[], np.ndarray | None], padding: int
+    ) -> Placed:
         if key not in self._placed:
-            rows = None
-            if count < len(split):
-                rows = torch.from_numpy(share_rows(split, count, SHARE_SEED))
-            self._placed[key] = place(split, self.device, padding=padding, rows=rows, resident=self._resident)
+            chosen = rows()
+            self._placed[key] = place(
+                split,
+                self.device,
+                padding=padding,
+                rows=None if chosen is None else torch.from_numpy(chosen),
+                resident=self._resident,
+            )
         return self._placed[key]
 
 

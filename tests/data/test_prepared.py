@@ -4,6 +4,7 @@ import gc
 import weakref
 from multiprocessing.queues import Queue
 
+import numpy as np
 import pytest
 import torch
 import torch.multiprocessing as mp
@@ -53,6 +54,17 @@ def test_batches_are_those_of_the_share_itself(images: int | None, resident: boo
         assert_equal(found, expected)
     val = Batches(dataset.val, dataset.mean, dataset.std, batch_size=7, channels_last=True)
     assert_equal(prepared.validation(batch_size=7), val)
+
+
+@pytest.mark.parametrize("images", [None, 50])
+@pytest.mark.parametrize("count", [20, 1000])
+def test_a_sample_is_a_share_of_the_share_in_one_random_order(count: int, images: int | None) -> None:
+    dataset = dataset_of(3)
+    share = stratified_share(dataset.train, images or len(dataset.train), SHARE_SEED)
+    some = stratified_share(share, min(count, len(share)), SHARE_SEED)
+    mixed = some.rows(np.random.default_rng(SHARE_SEED).permutation(len(some)))
+    expected = Batches(mixed, dataset.mean, dataset.std, batch_size=16, channels_last=True)
+    assert_equal(Prepared(dataset).sample(count, images=images, batch_size=16), expected)
 
 
 def test_all_candidates_share_the_pixels() -> None:
@@ -109,6 +121,7 @@ def brighten(dataset: Dataset, queue: Queue[tuple[bool, float]]) -> None:
     dataset.train.images.fill_(255)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 def test_another_process_sees_the_same_memory(channels: int) -> None:
     dataset = dataset_of(channels).shared()

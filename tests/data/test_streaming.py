@@ -129,6 +129,7 @@ def read_in_daemon(queue: multiprocessing.Queue[object]) -> None:
     queue.put(len(multiprocessing.active_children()))
 
 
+@pytest.mark.slow
 def test_a_daemon_reads_by_itself() -> None:
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
