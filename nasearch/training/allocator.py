@@ -21,6 +21,8 @@ _KEPT = {_MMAP_THRESHOLD: 1 << 30, _TRIM_THRESHOLD: (1 << 31) - 1}
 # glibc raises both by itself as large blocks are freed, up to these figures, unless they were ever set: what
 # a process that has freed large blocks would be at. Its 128 KiB would make all large blocks slow afterwards.
 _USUAL = {_MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20}
+# what glibc starts with: every large block goes back to the system as it is freed
+_SHORT = {_MMAP_THRESHOLD: 128 << 10, _TRIM_THRESHOLD: 128 << 10}
 _OTHERS = ("jemalloc", "tcmalloc", "mimalloc")
 
 _lock = threading.Lock()
@@ -53,10 +55,14 @@ def freed_memory_kept() -> Iterator[None]:
                 library.malloc_trim(0)
 
 
-def give_back() -> None:
-    """Give what is free at the moment back to the system."""
+def stop_keeping() -> None:
+    """Give free memory back, now and for the rest of the outermost use: it does not suffice for keeping.
+
+    Blocks that were kept are cut up by smaller ones, and no longer hold what they held.
+    """
     library = glibc()
     if library is not None:
+        _set(library, _SHORT)
         library.malloc_trim(0)
 
 

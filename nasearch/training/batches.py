@@ -55,7 +55,8 @@ class TrainingData:
 
     def halve_validation(self) -> None:
         """Judge by smaller batches from now on."""
-        self.validation = self._batches(self.dataset.val, max(self.validation.batch_size // 2, 1))
+        present = min(self.validation.batch_size, len(self.dataset.val))
+        self.validation = self._batches(self.dataset.val, max(present // 2, 1))
         self._statistics = None
 
     def plain(self) -> Iterator[Tensor]:

@@ -7,7 +7,7 @@ import gc
 import torch
 
 from nasearch.errors import OutOfMemory
-from nasearch.training.allocator import give_back
+from nasearch.training.allocator import stop_keeping
 
 MOST_PARTS = 4
 """Parts of a batch whose gradients are added up: twice it is halved, for the third time it does not fit."""
@@ -38,7 +38,7 @@ def free_memory(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
-    give_back()
+    stop_keeping()
 
 
 def part_size(batch_size: int, parts: int) -> int:

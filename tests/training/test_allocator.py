@@ -58,10 +58,21 @@ def test_a_library_that_takes_no_gigabyte_is_told_its_most(monkeypatch: pytest.M
         assert (-3, 32 << 20) in library.told
 
 
+def test_where_memory_is_short_nothing_is_kept_until_the_outermost_use_ends(library: Library) -> None:
+    with freed_memory_kept(), freed_memory_kept():
+        allocator.stop_keeping()
+        assert (library.told[-2:], library.trimmed) == ([(-3, 128 << 10), (-1, 128 << 10)], 1)
+        told = len(library.told)
+        with freed_memory_kept():
+            assert len(library.told) == told
+    with freed_memory_kept():
+        assert library.told[-2:] == [(-3, 1 << 30), (-1, (1 << 31) - 1)]
+
+
 def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(allocator, "glibc", lambda: None)
     with freed_memory_kept():
-        allocator.give_back()
+        allocator.stop_keeping()
 
 
 @pytest.mark.parametrize(

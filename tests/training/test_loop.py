@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from nasearch.data import Dataset, Split
 from nasearch.errors import TrainingError
@@ -87,6 +88,97 @@ def test_the_result_is_laid_out_as_files_want_it(dataset: Dataset, make_network:
     model = make_network(0)
     train(model, dataset, SHORT)
     assert all(value.is_contiguous() for value in weights(model))
+
+
+def test_the_caller_may_end_it(dataset: Dataset, make_network: Maker) -> None:
+    model, whole = make_network(0), make_network(0)
+    recipe = replace(SHORT, epochs=5)
+    seen: list[int] = []
+
+    def on_epoch(point: CurvePoint) -> bool:
+        seen.append(point.epoch)
+        return point.epoch < 3
+
+    result = train(model, dataset, recipe, on_epoch=on_epoch, evaluate_at={1, 3})
+    assert (result.stopped, result.epochs, seen) == (True, 3, [1, 3])
+    assert result.images_seen == 3 * 7 * 28
+    assert result.accuracy == evaluate(model, dataset.val, dataset)[0]
+    assert not model.training
+    points = train(whole, dataset, recipe).curve
+    assert [p.val_loss for p in result.curve] == [points[0].val_loss, points[2].val_loss]
+
+
+def test_a_training_to_its_end_was_not_stopped(dataset: Dataset, make_network: Maker) -> None:
+    result = train(make_network(0), dataset, SHORT, on_epoch=lambda point: point.epoch < 2)
+    assert (result.stopped, result.epochs) == (False, 2)
+
+
+def test_no_epochs_to_validate_leaves_the_last(dataset: Dataset, make_network: Maker) -> None:
+    assert [p.epoch for p in train(make_network(0), dataset, SHORT, evaluate_at=()).curve] == [2]
+
+
+def test_patience_ends_a_training_that_gets_no_better(dataset: Dataset, make_network: Maker) -> None:
+    class Worse(nn.Module):
+        """Its validation losses are those given, whatever it learns."""
+
+        def __init__(self, losses: list[float]) -> None:
+            super().__init__()
+            self.network, self.losses = make_network(0), iter(losses)
+
+        def forward(self, images: Tensor) -> Tensor:
+            logits: Tensor = self.network(images)
+            if self.training:
+                return logits
+            # of two classes, logits (x, 0) for every image: loss = log(1 + e^x) - x * share of the first
+            return torch.stack([torch.full((len(images),), next(self.losses)), torch.zeros(len(images))], 1)
+
+    recipe = replace(SHORT, epochs=9, patience=2)
+    half = dataset.val.labels.float().mean() == 0.5
+    assert half  # so the loss grows with the distance of x from 0
+    result = train(Worse([5.0, 2.0, 3.0, 1.0, 4.0, 1.0, 0.5, 0.1, 0.0]), dataset, recipe)
+    assert [p.epoch for p in result.curve] == [1, 2, 3, 4, 5, 6]  # the fifth and sixth were no better
+    assert (result.epochs, result.stopped) == (6, False)
+    assert result.facts["early_stop"] == "after epoch 6 of 9"
+    to_the_end = train(Worse([float(x) for x in range(9, 0, -1)]), dataset, recipe)
+    assert to_the_end.epochs == 9
+    assert "early_stop" not in to_the_end.facts
+
+
+def test_averaged_weights_are_judged_and_handed_over(dataset: Dataset, make_network: Maker) -> None:
+    """A second, slow average of the weights after every step, and its statistics on all training images."""
+    recipe = replace(SHORT, epochs=3, ema=0.7, batch_size=20)
+    model = make_network(0)
+    slow: list[Tensor] = []
+
+    def after_step(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        now = [parameter.detach().clone() for parameter in model.parameters()]
+        slow[:] = [0.7 * a + 0.3 * b for a, b in zip(slow, now, strict=True)] if slow else now
+
+    handle = register_optimizer_step_post_hook(after_step)
+    result = train(model, dataset, recipe)
+    handle.remove()
+    for ours, theirs in zip(model.parameters(), slow, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
+    assert (result.accuracy, result.curve[-1].val_loss) == evaluate(model, dataset.val, dataset)
+    images = (dataset.train.images / 255 - dataset.mean[0]) / dataset.std[0]
+    assert isinstance(model, nn.Sequential)
+    with torch.no_grad():
+        seen = model[0](images)
+    torch.testing.assert_close(model[1].running_mean, seen.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
+
+
+def test_averaging_changes_nothing_of_what_is_averaged(dataset: Dataset, make_network: Maker) -> None:
+    plain = train(make_network(0), dataset, SHORT).curve
+    averaged = train(make_network(0), dataset, replace(SHORT, ema=0.5)).curve
+    assert [p.train_loss for p in plain] == [p.train_loss for p in averaged]
+    assert [p.val_loss for p in plain] != [p.val_loss for p in averaged]
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "cosine_restarts"])
+def test_sgd_learns_too(dataset: Dataset, make_network: Maker, schedule: str) -> None:
+    recipe = replace(SHORT, epochs=12, batch_size=20, lr=0.1, optimizer="sgd", weight_decay=1e-3)
+    recipe = replace(recipe, schedule=schedule, restarts=1 if schedule == "cosine" else 2)
+    assert train(make_network(0), dataset, recipe).accuracy > 0.9
 
 
 class Untouchable(Split):
