@@ -43,15 +43,16 @@ from nasearch.study.settings import StudySettings
 from nasearch.training import Recipe
 from scripts.bench_tools import (
     Interval,
+    arrays_of,
     known_options,
+    left_out,
     machine,
     machine_line,
     mean_interval,
-    plain_parts,
     ratio_interval,
     set_threads,
 )
-from scripts.plain_search import Arrays, Images, Numbers, train_plain
+from scripts.plain_search import Arrays, Numbers, train_plain
 from scripts.record_curves import networks
 
 TARGET_CPU, TARGET_GPU = 1.6, 10.0
@@ -257,14 +258,15 @@ def main(
     set_threads()
     dataset = load(data)
     recipe = proxy_recipe(StudySettings(epochs=epochs, images=images), dataset)
-    parts = plain_parts(dataset, recipe.images)
-    arrays = Arrays.of(Images(parts["x_train"], parts["y_train"]), Images(parts["x_val"], parts["y_val"]))
+    arrays = arrays_of(dataset, recipe.images)
     searched = nas.SearchSpace.load(space)
     chosen, prepared = networks(searched, dataset, count, draw), prepare(dataset, recipe, device)
     print(
         f"{space} on {data}: {count} networks x {seeds} seeds, "
         f"{recipe.epochs} epochs x {recipe.images} images"
     )
+    if left_out(recipe):
+        print(f"the plain script does without {left_out(recipe)}")
     print(f"{machine_line(device)}; {time.strftime('%Y-%m-%d')}", flush=True)
     # the first of each kind pays for what is loaded lazily
     plain_once(chosen[0], arrays, recipe, 0, device)

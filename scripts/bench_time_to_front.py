@@ -45,6 +45,8 @@ from nasearch.study.settings import StudySettings
 from nasearch.training import RECIPES, Recipe
 from scripts.bench_tools import (
     ROOT,
+    arrays_of,
+    left_out,
     machine,
     machine_line,
     nasearch_command,
@@ -62,7 +64,7 @@ from scripts.front_curves import (
     observed_fronts,
     reached_for_good,
 )
-from scripts.plain_search import Arrays, Images, Numbers, train_plain
+from scripts.plain_search import Numbers, train_plain
 
 TARGET = 5.0
 STUDY = "front"
@@ -202,8 +204,7 @@ def judge(
     """
     file = plan.work / f"judged-{seed}.jsonl"
     known = {row["key"]: row["accuracy"] for row in read_lines(file)}
-    parts = plain_parts(dataset, plan.judge_images)
-    arrays = Arrays.of(Images(parts["x_train"], parts["y_train"]), Images(parts["x_val"], parts["y_val"]))
+    arrays = arrays_of(dataset, plan.judge_images)
     full = dataclasses.replace(RECIPES["full"], epochs=plan.judge_epochs)
     numbers, macs = Numbers.of(full.to_dict()), {}
     missing = len(networks.keys() - known.keys())
@@ -236,7 +237,8 @@ def compare(plan: Plan, seed: int) -> Outcome:
     """Search by both, judge, and go on until nasearch is at the target."""
     dataset = load(plan.data, seed=seed)
     recipe = proxy_recipe(plan.settings(seed), dataset)
-    print(f"seed {seed}: plain script, {plan.budget} candidates", flush=True)
+    without = f", without {left_out(recipe)}" if left_out(recipe) else ""
+    print(f"seed {seed}: plain script, {plan.budget} candidates{without}", flush=True)
     plain = plain_events(plan, dataset, recipe, seed)
     space, budget = nas.SearchSpace.load(plan.space), plan.budget
     while True:

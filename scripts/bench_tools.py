@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from torch import Tensor
 
 from nasearch.data import Dataset, stratified_share
 from nasearch.measure import describe_device
+from nasearch.training import Recipe
+from scripts.plain_search import Arrays, Images, Numbers
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARE_SEED = 0
@@ -95,6 +97,22 @@ def known_options(call: Callable[..., Any], **options: Any) -> dict[str, Any]:
     """Those of the options that this nasearch's `call` takes; the scripts run with older ones too."""
     taken = inspect.signature(call).parameters
     return {name: value for name, value in options.items() if name in taken}
+
+
+def left_out(recipe: Recipe) -> dict[str, object]:
+    """What a recipe asks for, beyond its defaults, that the plain script does without."""
+    taken = {"name", "images", *(field.name for field in fields(Numbers))}
+    return {
+        field.name: getattr(recipe, field.name)
+        for field in fields(recipe)
+        if field.name not in taken and getattr(recipe, field.name) != field.default
+    }
+
+
+def arrays_of(dataset: Dataset, images: int | None) -> Arrays:
+    """The same images as `plain_parts`, for `train_plain`."""
+    parts = plain_parts(dataset, images)
+    return Arrays.of(Images(parts["x_train"], parts["y_train"]), Images(parts["x_val"], parts["y_val"]))
 
 
 def plain_parts(dataset: Dataset, images: int | None = None) -> dict[str, np.ndarray]:

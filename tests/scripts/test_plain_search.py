@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +14,22 @@ from click.testing import CliRunner
 from torch import nn
 
 import nasearch as nas
-from nasearch.training import RECIPES
+from nasearch.training import RECIPES, Recipe
 from scripts import plain_search
-from scripts.bench_tools import plain_parts
-from scripts.plain_search import Arrays, Images, Numbers, main, train_plain
+from scripts.bench_tools import arrays_of, left_out, plain_parts
+from scripts.plain_search import Arrays, Numbers, main, train_plain
 from tests.support.small_data import small_dataset
 
 
 def small_arrays(channels: int = 1) -> Arrays:
-    parts = plain_parts(small_dataset(channels))
-    return Arrays.of(Images(parts["x_train"], parts["y_train"]), Images(parts["x_val"], parts["y_val"]))
+    return arrays_of(small_dataset(channels), None)
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """Numbers of a script that knows nothing else."""
+
+    epochs: int = 1
 
 
 @pytest.fixture
@@ -50,6 +57,14 @@ def test_numbers_are_those_of_a_recipe() -> None:
     shared = set(Numbers.__dataclass_fields__) & set(recipe)
     assert {"epochs", "batch_size", "lr", "weight_decay", "label_smoothing", "grad_clip"} <= shared
     assert all(getattr(numbers, name) == recipe[name] for name in shared)
+
+
+def test_what_the_plain_script_does_without_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    # images are handed over as arrays, so a share of them is nothing to do without
+    recipe = Recipe("own", epochs=3, images=64, flip=False, label_smoothing=0.3)
+    assert left_out(recipe) == {}
+    monkeypatch.setattr("scripts.bench_tools.Numbers", Epochs)
+    assert left_out(recipe) == {"flip": False, "label_smoothing": 0.3}
 
 
 def test_the_named_sampler_is_optunas_default() -> None:
