@@ -8,7 +8,8 @@ The same random networks of a space, the same images, epochs and seeds, in turn 
 then nasearch one candidate at a time with all cores; and after each round of networks a study of the same
 networks as `nasearch run` does it by default, its workers side by side, but without racing. All of them
 train every epoch; the first two validate at the end only. For the study the time from the first candidate's
-start to the last one's end counts; what comes before, a few seconds once in a run, is printed apart.
+start to the last one's end counts; what comes before, a few seconds once in a run, is printed apart. A study
+of few networks takes fewer workers than one of many: `--networks` and `--workers` change that.
 
 Prints the ratio of the seconds with a 95 % interval (bootstrap over networks, then seeds) and the difference
 in accuracy, nasearch - plain in points (percent), with its 95 % interval by Student's t over the pairs of
@@ -134,8 +135,9 @@ def side_by_side(
     seed: int,
     device: str,
     folder: Path,
+    workers: int | None,
 ) -> Round:
-    """Search a study that proposes exactly these networks, with the default number of workers."""
+    """Search a study that proposes exactly these networks; without a number of workers by its default."""
     import optuna
 
     storage = f"sqlite:///{folder}/{seed}.db"
@@ -151,7 +153,7 @@ def side_by_side(
         storage=storage,
         device=device,
         out=folder,
-        **known_options(nas.Study.create, racing=False),
+        **known_options(nas.Study.create, racing=False, workers=workers),
     ) as study:
         with Store.open(storage) as store:
             trials = optuna.load_study(study_name="bench", storage=store.optuna)
@@ -166,7 +168,12 @@ def side_by_side(
     if done != {architecture.key for architecture in chosen}:
         reasons = {entry.reason for entry in measured if entry.reason} or "another network was proposed"
         raise click.ClickException(f"the study of seed {seed} did not measure every network: {reasons}")
-    first = min(entry.started_at.timestamp() for entry in measured)
+    # when the first one's training began: a candidate is noted before a worker is there to take it
+    first = min(
+        entry.ended_at.timestamp() - (entry.seconds or 0.0)
+        for entry in measured
+        if entry.ended_at is not None
+    )
     last = max(entry.ended_at.timestamp() for entry in measured if entry.ended_at is not None)
     return Round(seed, last - first, first - began, len(measured))
 
@@ -234,6 +241,7 @@ def summary(found: Sequence[Pair], rounds: Sequence[Round], device: str) -> list
 @click.option("--images", type=int, help="Of the proxy recipe; its own if not given.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--draw", default=0, show_default=True, help="Seed of the draw of networks.")
+@click.option("--workers", type=int, help="Of the studies side by side; nasearch's choice if not given.")
 @click.option("--alone", is_flag=True, help="Leave out the studies side by side.")
 @click.option(
     "--quick", is_flag=True, help="2 small networks, 2 seeds, 1 epoch: whether it works, no figures."
@@ -249,6 +257,7 @@ def main(
     device: str,
     draw: int,
     alone: bool,
+    workers: int | None,
     quick: bool,
     json_file: Path | None,
 ) -> None:
@@ -283,7 +292,7 @@ def main(
                     flush=True,
                 )
             if not alone:
-                each = side_by_side(chosen, searched, dataset, recipe, seed, device, Path(folder))
+                each = side_by_side(chosen, searched, dataset, recipe, seed, device, Path(folder), workers)
                 rounds.append(each)
                 print(f"seed {seed} side by side: {each.candidates} in {each.seconds:.2f} s", flush=True)
     print("\n".join(summary(found, rounds, device)))

@@ -276,7 +276,7 @@ def kill_and_check(job: Job, every_s: float, seed: int) -> None:
 @click.option(
     "--data", default="fashion-mnist-12k", show_default=True, help="A name, folder:PATH or npz:FILE."
 )
-@click.option("--budget", default=16, show_default=True, help="Candidates of the study.")
+@click.option("--budget", default=50, show_default=True, help="Candidates of the study.")
 @click.option("--epochs", type=int, help="Of the proxy recipe; its own if not given.")
 @click.option("--images", type=int, help="Of the proxy recipe; its own if not given.")
 @click.option("--repeats", default=3, show_default=True, help="Runs of each kind, in turn.")
