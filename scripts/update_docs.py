@@ -8,6 +8,7 @@ A marked part begins with `<!-- made: NAME [ARGUMENT] -->` and ends with `<!-- e
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,7 @@ from nasearch.space.darts import DARTS_OPS
 from nasearch.space.language.network import DEPTH_MULTIPLIER, NETWORK_KEYS
 from nasearch.space.language.stages import STAGE_KEYS
 from nasearch.study.settings import StudySettings
+from nasearch.training import RECIPES, Recipe
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PART = re.compile(r"(<!-- made: (\w+)(?: ([\w ]+?))? -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -72,6 +74,24 @@ def settings_table(_: str) -> str:
         else:
             shown = "" if default is None else f"`{default}`"
         lines.append(f"| `{field.name}` | `{flag}` | {shown} | {_cell(field.metadata['help'])} |")
+    return "\n".join(lines) + "\n"
+
+
+def recipe_table(_: str) -> str:
+    """Every value of a recipe, as its docstring says, with the built-in recipes' values."""
+    about: dict[str, str] = {}
+    text = inspect.getdoc(Recipe) or ""
+    for entry in re.split(r"\n    (?=\w)", text.partition("Attributes:")[2]):
+        names, _, words = entry.partition(":")
+        for name in names.split(","):
+            about[name.strip()] = " ".join(words.split())
+    lines = [f"| key | {' | '.join(RECIPES)} | meaning |", f"| --- | {'--- | ' * len(RECIPES)}--- |"]
+    for field in dataclasses.fields(Recipe):
+        if field.name == "name":
+            continue
+        shown = [getattr(recipe, field.name) for recipe in RECIPES.values()]
+        cells = ["all" if value is None else str(value).lower() for value in shown]
+        lines.append(f"| `{field.name}` | {' | '.join(cells)} | {_cell(about[field.name])} |")
     return "\n".join(lines) + "\n"
 
 
@@ -221,6 +241,7 @@ def _cell(text: str) -> str:
 PARTS: dict[str, Callable[[str], str]] = {
     "help": help_text,
     "settings": settings_table,
+    "recipe": recipe_table,
     "kinds": kinds_table,
     "heads": heads_table,
     "attentions": attentions_list,

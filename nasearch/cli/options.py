@@ -30,6 +30,10 @@ METAVARS = {
     "references": "NAME|FILE",
     "sampler": "NAME",
     "proxy": "NAME",
+    "recipe": "NAME|FILE",
+    "winner_recipe": "NAME|FILE",
+    "gpus": "NUMBERS",
+    "precision": "NAME",
     "study": "NAME",
     "storage": "URL",
     "device": "NAME",
@@ -50,9 +54,9 @@ def setting_option(name: str) -> Callable[[Command], Command]:
     if kind == "bool":
         # A setting that is on by default, or that a study file may have switched on, can be switched off.
         shown = f"{flag}/--no-{flag[2:]}"
-        return click.option(
-            shown, name, default=None, help=f"{text}  [default: {flag if default else '--no-' + flag[2:]}]"
-        )
+        if default is not None:
+            text = f"{text}  [default: {flag if default else '--no-' + flag[2:]}]"
+        return click.option(shown, name, default=None, help=text)
     several = kind.startswith("tuple")
     if several:
         text = f"{text} Repeatable."

@@ -140,7 +140,7 @@ class BarProgress(_Shared):
             console=console,
         )
         self._main: TaskID | None = None
-        self._training: TaskID | None = None
+        self._trainings: dict[int | None, TaskID] = {}  # by trial, None for a longer training
 
     def __enter__(self) -> BarProgress:
         self._bars.start()
@@ -158,17 +158,17 @@ class BarProgress(_Shared):
         self._main = self._bars.add_task(study, total=standing.budget, completed=done, note="")
 
     def candidate(self, number: int, label: str) -> None:
-        """Show the candidate in training; its network is too long for a bar's line."""
-        self._begin_training(f"#{number}", None, "")
+        """Show a candidate in training; its network is too long for a bar's line."""
+        self._begin_training(number, f"#{number}", None)
 
     def epoch(self, number: int, point: CurvePoint, epochs: int) -> None:
-        """Move the candidate's bar."""
-        self._move_training(point, epochs)
+        """Move that candidate's bar."""
+        self._move_training(number, point, epochs)
 
     def told(self, trial: TrialRecord, standing: Standing) -> None:
         """Leave a line for what was measured, and move the candidates' bar."""
         if trial.outcome not in FREE:
-            self._end_training()
+            self._end_training(trial.number)
             self.message(describe(trial))
         if self._main is not None:
             done = min(standing.spent, standing.budget)
@@ -180,7 +180,8 @@ class BarProgress(_Shared):
 
     def finished(self, summary: RunSummary) -> None:
         """Leave a line in the place of the candidates' bars."""
-        self._end_training()
+        for number in tuple(self._trainings):
+            self._end_training(number)
         if self._main is not None:
             self._bars.remove_task(self._main)
             self._main = None
@@ -188,30 +189,28 @@ class BarProgress(_Shared):
 
     def stage(self, name: str, epochs: int) -> None:
         """Show the bar of a longer training."""
-        self._stage = name
-        self._begin_training(name, epochs or None, "")
+        self._begin_training(None, name, epochs or None)
 
     def stage_epoch(self, point: CurvePoint, epochs: int) -> None:
         """Move that bar."""
-        self._move_training(point, epochs)
+        self._move_training(None, point, epochs)
 
     def stage_done(self, name: str) -> None:
         """Take that bar away."""
-        self._end_training()
+        self._end_training(None)
 
-    def _begin_training(self, name: str, epochs: int | None, note: str) -> None:
-        self._end_training()
-        self._training = self._bars.add_task(name, total=epochs, note=note)
+    def _begin_training(self, number: int | None, name: str, epochs: int | None) -> None:
+        self._end_training(number)
+        self._trainings[number] = self._bars.add_task(name, total=epochs, note="")
 
-    def _move_training(self, point: CurvePoint, epochs: int) -> None:
-        if self._training is not None:
+    def _move_training(self, number: int | None, point: CurvePoint, epochs: int) -> None:
+        if number in self._trainings:
             note = f"accuracy {percent(point.val_accuracy)}"
-            self._bars.update(self._training, completed=point.epoch, total=epochs, note=note)
+            self._bars.update(self._trainings[number], completed=point.epoch, total=epochs, note=note)
 
-    def _end_training(self) -> None:
-        if self._training is not None:
-            self._bars.remove_task(self._training)
-            self._training = None
+    def _end_training(self, number: int | None) -> None:
+        if number in self._trainings:
+            self._bars.remove_task(self._trainings.pop(number))
 
 
 def describe(trial: TrialRecord) -> str:

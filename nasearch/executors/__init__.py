@@ -1,7 +1,10 @@
-"""Where a candidate is measured."""
+"""Where candidates are measured: in this process, or side by side in worker processes."""
 
 from __future__ import annotations
 
-from nasearch.executors.in_process import Done, InProcess, Job
+from nasearch.executors.in_process import InProcess
+from nasearch.executors.job import Done, Executor, Job, OnPoint, Proxy
+from nasearch.executors.processes import Place, Processes
+from nasearch.executors.worker import Task
 
-__all__ = ["Done", "InProcess", "Job"]
+__all__ = ["Done", "Executor", "InProcess", "Job", "OnPoint", "Place", "Processes", "Proxy", "Task"]

@@ -8,9 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import torch
+
 from nasearch.data import Dataset, load
+from nasearch.data.prepared import Prepared
 from nasearch.errors import BuildError, DeviceError, MeasurementError, SettingsError, StoreError
-from nasearch.executors import InProcess
+from nasearch.executors import Executor, InProcess, Job, Processes, Task
 from nasearch.measure import Cost, architecture_cost, describe_device, timed_by
 from nasearch.measure.block_limits import block_limit_values
 from nasearch.measure.trained import Fidelity, ProxyResult, train_proxy
@@ -18,6 +21,7 @@ from nasearch.pareto import parse_objectives
 from nasearch.space import Architecture, SearchSpace
 from nasearch.study.environment import versions
 from nasearch.study.identity import Identity, limits_of, plugins_of
+from nasearch.study.places import places_of, plugin_files
 from nasearch.study.proposals import Rules
 from nasearch.study.search import Bench
 from nasearch.study.settings import StudySettings
@@ -47,8 +51,6 @@ def identity_of(settings: StudySettings, space: SearchSpace, dataset: Dataset) -
     Raises:
         SettingsError: if accuracy is no objective, or the proxy asks for more images than there are.
     """
-    import torch
-
     objectives = [objective.name for objective in parse_objectives(settings.objectives)]
     if "accuracy" not in objectives:
         raise SettingsError(f"objectives are {', '.join(objectives)}; expected accuracy among them")
@@ -89,9 +91,23 @@ def _lasting(data: str) -> str:
     return f"{scheme}:{Path(path).expanduser().resolve()}" if colon and scheme in ("folder", "npz") else data
 
 
+def find_recipe(name: str) -> Recipe:
+    """A built-in recipe, or one in a YAML file.
+
+    Raises:
+        SettingsError: if there is none of that name.
+        TrainingError: if the file holds no recipe; with its mistakes.
+    """
+    if name in RECIPES:
+        return RECIPES[name]
+    if name.endswith((".yaml", ".yml")):
+        return Recipe.load(name)
+    raise SettingsError(f"recipe is {name!r}; expected one of {', '.join(RECIPES)} or a YAML file")
+
+
 def proxy_recipe(settings: StudySettings, dataset: Dataset) -> Recipe:
-    """The proxy recipe with the settings' epochs and images."""
-    recipe = RECIPES["proxy"]
+    """The proxy's recipe with the settings' epochs and images."""
+    recipe = find_recipe(settings.recipe)
     if settings.images is not None and settings.images > len(dataset.train):
         raise SettingsError(
             f"images is {settings.images}; {dataset.name} has {len(dataset.train)} training images"
@@ -101,15 +117,63 @@ def proxy_recipe(settings: StudySettings, dataset: Dataset) -> Recipe:
     return dataclasses.replace(recipe, epochs=epochs, images=images)
 
 
-def make_bench(study: Study) -> Bench:
-    """What measuring a candidate of a study needs."""
+def make_bench(study: Study, executor: Executor | None = None) -> Bench:
+    """What measuring a candidate of a study needs; in this process where no executor is given."""
+    where = {**describe_device(study.device), "versions": versions()}
+    fidelity = Fidelity.of(study.recipe, study.dataset).to_dict()
+    return Bench(
+        executor or in_process(study),
+        study.recipe.epochs,
+        fidelity,
+        where,
+        study.directory / "checkpoints",
+        quiet=study.needs_latency,
+    )
+
+
+def in_process(study: Study) -> InProcess:
+    """Measures a candidate at a time in this process, with every core or the one GPU."""
     recipe, dataset, device = study.recipe, study.dataset, study.device
+    prepared = Prepared(dataset, device)
 
-    def proxy(architecture: Architecture, seed: int, on_epoch: Callable[[CurvePoint], None]) -> ProxyResult:
-        return train_proxy(architecture, dataset, recipe, device=device, seed=seed, on_epoch=on_epoch)
+    def proxy(job: Job, on_point: Callable[[CurvePoint], bool | None]) -> ProxyResult:
+        return train_proxy(
+            job.architecture,
+            dataset,
+            recipe,
+            device=device,
+            seed=job.seed,
+            on_epoch=on_point,
+            evaluate_at=study.rungs,
+            checkpoint=job.checkpoint,
+            precision=study.settings.precision,
+            prepared=prepared,
+        )
 
-    where = {**describe_device(device), "versions": versions()}
-    return Bench(InProcess(proxy), recipe.epochs, Fidelity.of(recipe, dataset).to_dict(), where)
+    return InProcess(proxy)
+
+
+def make_executor(study: Study, budget: int) -> Executor:
+    """Where the candidates of a run are measured: in this process, or side by side in several.
+
+    Args:
+        study: whose settings may say how many workers there are, and on which GPUs.
+        budget: how many candidates are left to be measured.
+
+    Raises:
+        DeviceError: if a GPU is not here.
+        SettingsError: if workers are asked for that cannot know the space's blocks.
+    """
+    places = places_of(study, budget)
+    if len(places) == 1 and torch.device(places[0].device) == torch.device(study.device):
+        return in_process(study)
+    task = Task(
+        recipe=study.recipe.to_dict(),
+        evaluate_at=study.rungs,
+        precision=study.settings.precision,
+        plugins=plugin_files(study),
+    )
+    return Processes(study.dataset, task, places)
 
 
 def judged(judge: Callable[[Architecture], T], architecture: Architecture) -> T:

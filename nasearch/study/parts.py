@@ -19,6 +19,7 @@ from nasearch.store.leases import Lease
 from nasearch.store.records import StudyRecord
 from nasearch.study.history import History
 from nasearch.study.identity import Identity
+from nasearch.study.race import rungs_of
 from nasearch.study.settings import StudySettings
 
 if TYPE_CHECKING:
@@ -110,6 +111,11 @@ class Parts:
         from nasearch.training import Recipe
 
         return Recipe.from_dict(self.identity.fixed["recipe"])
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Epochs after which candidates are validated, and stopped where they race; the last is the top."""
+        return rungs_of(self.recipe.epochs)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

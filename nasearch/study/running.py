@@ -6,9 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 from nasearch.study.environment import deterministic
-from nasearch.study.opening import make_bench, make_rules
+from nasearch.study.opening import in_process, make_bench, make_executor, make_rules
 from nasearch.study.progress import Progress, RunSummary
 from nasearch.study.proposals import Proposals
+from nasearch.study.race import Race
 from nasearch.study.search import Search
 
 if TYPE_CHECKING:
@@ -19,9 +20,15 @@ def run(study: Study, budget: int, time_s: float | None, progress: Progress, com
     """Search until `budget` distinct architectures have been trained; arguments as in `Study.run`."""
     store, study_id = study._store, study._record.id
     started = time.monotonic()
-    board = study._board()
-    bench, rules = make_bench(study), make_rules(study)
-    with study._owned("run") as lease, store.guard(), deterministic(study.threads):
+    board, rules = study._board(), make_rules(study)
+    left = budget - study.spent
+    with (
+        study._owned("run") as lease,
+        store.guard(),
+        deterministic(study.threads),
+        make_executor(study, left) if left > 0 else in_process(study) as executor,
+    ):
+        bench = make_bench(study, executor)
         study._note_run(command)
         progress.started(study.name, board.standing(study.spent, budget))
         known = {record.key: record for record in store.measurements(study_id)}
@@ -36,9 +43,19 @@ def run(study: Study, budget: int, time_s: float | None, progress: Progress, com
             progress.told(trial, board.standing(study.spent, budget))
 
         proposals = Proposals(study._optuna, rules, study.settings.sampler, study.seed, known.get, on_told)
-        search = Search(store, study_id, lease, proposals, bench, rules, study.seed, progress, on_told)
+        race = _race(study)
+        search = Search(store, study_id, lease, proposals, bench, rules, race, study.seed, progress, on_told)
         stopped = search.run(budget, time_s)
     standing = board.standing(study.spent, budget)
     summary = RunSummary(standing, study.outcomes(), time.monotonic() - started, stopped)
     progress.finished(summary)
     return summary
+
+
+def _race(study: Study) -> Race:
+    """The race with everything that the study has seen; one without rungs where candidates do not race."""
+    race = Race(study.rungs if study.settings.races else (), study.objectives)
+    for trial in study.trials(curves=True):
+        if trial.outcome in ("complete", "raced_out"):
+            race.note(trial.values, {point.epoch: point.val_accuracy for point in trial.curve})
+    return race

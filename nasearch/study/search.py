@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
 
 from nasearch.errors import MeasurementError, StudyError
-from nasearch.executors import InProcess, Job
+from nasearch.executors import Done, Executor, Job
 from nasearch.store import Store
 from nasearch.store.leases import Lease
 from nasearch.store.records import CurveRow
 from nasearch.study import ledger
 from nasearch.study.progress import Progress, Stopped
 from nasearch.study.proposals import Candidate, Proposals, Rules
+from nasearch.study.race import GO_ON, Race, Verdict
 from nasearch.training import CurvePoint
 
 MOST_ATTEMPTS = 3
 """A candidate that was in flight at this many deaths of the process is taken for their cause."""
 
+MOST_DEATHS = 2
+"""Deaths of its worker, without an epoch between them, after which a candidate is taken for their cause."""
 
 MOST_FAILURES = 10
 """Failures in a row for one and the same reason that end a run: a broken device would spend the budget."""
@@ -30,12 +35,38 @@ MOST_FAILURES = 10
 
 @dataclass(frozen=True)
 class Bench:
-    """What measuring a candidate needs: executor, recipe length, and words for the store."""
+    """What measuring a candidate needs: executor, recipe length, and words for the store.
 
-    executor: InProcess
+    Attributes:
+        checkpoints: folder for the trainings in flight; None keeps none.
+        quiet: whether a proposal is timed, so that nothing may be trained beside it.
+    """
+
+    executor: Executor
     epochs: int
     fidelity: Mapping[str, Any]
     device: Mapping[str, Any]
+    checkpoints: Path | None = None
+    quiet: bool = False
+
+
+@dataclass
+class Flight:
+    """A candidate that is being measured.
+
+    Attributes:
+        measurement: its row in the store.
+        curve: (epoch, accuracy) of what was validated.
+        verdict: the race's last word on it.
+        deaths: of its worker since the last validated epoch.
+    """
+
+    candidate: Candidate
+    measurement: int
+    job: Job
+    curve: dict[int, float] = field(default_factory=dict)
+    verdict: Verdict = GO_ON
+    deaths: int = 0
 
 
 class Search:
@@ -49,35 +80,68 @@ class Search:
         proposals: Proposals,
         bench: Bench,
         rules: Rules,
+        race: Race,
         seed: int,
         progress: Progress,
         on_told: Callable[[int], None],
     ) -> None:
         self._store, self._study_id, self._lease = store, study_id, lease
-        self._proposals, self._bench = proposals, bench
-        self._rules, self._seed = rules, seed
+        self._proposals, self._bench, self._executor = proposals, bench, bench.executor
+        self._rules, self._race, self._seed = rules, race, seed
         self._progress, self._on_told = progress, on_told
         self._failures: list[str] = []
+        self._flights: dict[int, Flight] = {}
+        self._waiting: deque[Candidate] = deque()
+        self._spent = store.budget_used(study_id)
+        self._is_exhausted = False
 
     def run(self, budget: int, time_s: float | None) -> Stopped:
         """Take up what is in flight, then measure new candidates until the budget or time is spent."""
-        started = time.monotonic()
+        until = None if time_s is None else time.monotonic() + time_s
         for trial in self._proposals.take_up():
             self._take_up(trial)
-        while self._store.budget_used(self._study_id) < budget:
-            if time_s is not None and time.monotonic() - started >= time_s:
-                return "time"
-            candidate = self._proposals.next()
+        try:
+            while True:
+                stopped = self._fill(budget, until)
+                if not self._flights:
+                    return stopped
+                self._land(self._executor.wait(self._on_point))
+        except KeyboardInterrupt:
+            for flight in self._flights.values():
+                self._store.interrupt_measurement(flight.measurement)
+            raise
+
+    def _fill(self, budget: int, until: float | None) -> Stopped:
+        """Start candidates while there is room; why no further one was started."""
+        room = 0 if self._bench.quiet and self._flights else self._executor.room
+        jobs: list[Job] = []
+        stopped: Stopped = "budget"
+        while len(jobs) < room:
+            if self._waiting:
+                candidate: Candidate | None = self._waiting.popleft()
+            elif self._spent >= budget:
+                break
+            elif until is not None and time.monotonic() >= until:
+                stopped = "time"
+                break
+            else:
+                candidate = None if self._is_exhausted else self._proposals.next()
             if candidate is None:
-                return "exhausted"
-            self._measure(candidate)
-        return "budget"
+                self._is_exhausted, stopped = True, "exhausted"
+                break
+            jobs.append(self._enrol(candidate))
+            if not self._bench.quiet:
+                self._executor.submit(jobs[-1])
+        if self._bench.quiet:
+            for job in jobs:
+                self._executor.submit(job)
+        return stopped
 
     def _take_up(self, trial: optuna.Trial) -> None:
         """Finish a trial that a dead run left running, under its number.
 
         Ours is written before Optuna is told: a complete measurement only has to be told, one that
-        was running is measured again.
+        was running is measured on from its checkpoint.
         """
         candidate = self._proposals.settle(trial)
         if candidate is None:
@@ -91,11 +155,15 @@ class Search:
             self._tell(candidate)
         else:
             self._progress.message(f"taking up trial {candidate.number} again")
-            self._measure(candidate)
+            self._spent -= known is not None  # it is counted already
+            self._waiting.append(candidate)
 
-    def _measure(self, candidate: Candidate) -> None:
+    def _enrol(self, candidate: Candidate) -> Job:
+        """Note that a candidate's measurement begins, or goes on."""
         architecture, bench = candidate.architecture, self._bench
-        job = Job(candidate.number, architecture, training_seed(self._seed, architecture.key))
+        file = None if bench.checkpoints is None else bench.checkpoints / f"trial{candidate.number}.pt"
+        job = Job(candidate.number, architecture, training_seed(self._seed, architecture.key), file)
+        goes_on = file is not None and file.exists()
         self._progress.candidate(candidate.number, architecture.label)
         measurement = self._store.start_measurement(
             self._study_id,
@@ -105,28 +173,41 @@ class Search:
             bench.fidelity,
             bench.device,
             self._lease.run_id,
+            keep_curve=goes_on,
         )
+        flight = Flight(candidate, measurement, job)
+        if goes_on:
+            points = self._store.curve(self._study_id, architecture.key)
+            flight.curve = {point.epoch: point.val_accuracy for point in points}
+        self._flights[candidate.number] = flight
+        self._spent += 1
+        return job
 
-        def on_epoch(point: CurvePoint) -> None:
-            self._store.add_curve_point(measurement, CurveRow(**asdict(point)))
-            self._progress.epoch(candidate.number, point, bench.epochs)
+    def _on_point(self, job: Job, point: CurvePoint) -> bool:
+        """Keep a validated epoch, and ask the race whether the candidate goes on."""
+        assert job.number is not None
+        flight = self._flights[job.number]
+        self._store.add_curve_point(flight.measurement, CurveRow(**asdict(point)))
+        self._progress.epoch(job.number, point, self._bench.epochs)
+        flight.curve[point.epoch] = point.val_accuracy
+        flight.deaths = 0
+        flight.verdict = self._race.judge(flight.candidate.values, flight.curve)
+        return flight.verdict.goes_on
 
-        try:
-            done = bench.executor.measure(job, on_epoch)
-        except KeyboardInterrupt:
-            self._store.interrupt_measurement(measurement)
-            raise
-        self._lease.beat()  # raises where another process has taken the study over meanwhile
-        reason = done.reason
-        if done.result is not None:
-            values = {**candidate.values, "accuracy": done.result.accuracy}
-            try:
-                self._store.complete_measurement(measurement, values, done.seconds)
-            except MeasurementError as problem:  # not finite: no measurement, but an outcome
-                reason = str(problem)
-        if reason is not None:
-            self._store.fail_measurement(measurement, reason, done.seconds)
-        self._tell(candidate)
+    def _land(self, done: Done) -> None:
+        """Record what became of a candidate and tell Optuna; one whose worker died flies once more."""
+        assert done.job.number is not None
+        flight = self._flights[done.job.number]
+        flight.deaths += done.died
+        if done.died and flight.deaths < MOST_DEATHS:
+            self._progress.message(f"trial {done.job.number} is taken up again: {done.reason}")
+            self._executor.submit(done.job)
+            return
+        del self._flights[done.job.number]
+        reason = self._record(flight, done)
+        if done.job.checkpoint is not None:
+            done.job.checkpoint.unlink(missing_ok=True)
+        self._tell(flight.candidate)
         self._failures = [*self._failures, reason] if reason is not None else []
         if len(self._failures) >= MOST_FAILURES and len(set(self._failures[-MOST_FAILURES:])) == 1:
             raise StudyError(
@@ -134,15 +215,39 @@ class Search:
                 "look for the cause (device, memory, a block of your own) and run again"
             )
 
+    def _record(self, flight: Flight, done: Done) -> str | None:
+        """Write a measurement's end; the reason if it is a failure."""
+        self._lease.beat()  # raises where another process has taken the study over meanwhile
+        reason = done.reason
+        if done.died:
+            reason = f"{done.reason}, {flight.deaths} times without an epoch between"
+        if done.result is not None and done.result.stopped:
+            self._store.race_out_measurement(flight.measurement, flight.verdict.reason, done.seconds)
+        elif done.result is not None:
+            values = {**flight.candidate.values, "accuracy": done.result.accuracy}
+            try:
+                self._store.complete_measurement(flight.measurement, values, done.seconds)
+            except MeasurementError as problem:  # not finite: no measurement, but an outcome
+                reason = str(problem)
+        if reason is not None:
+            self._store.fail_measurement(flight.measurement, reason, done.seconds)
+        return reason
+
     def _tell(self, candidate: Candidate) -> None:
-        """Tell Optuna what our measurement says."""
+        """Tell Optuna what our measurement says, and the race."""
         known = self._store.measurement(self._study_id, candidate.architecture.key)
         assert known is not None
         assert known.state != "running"
-        outcome: ledger.Outcome = "complete" if known.state == "complete" else "failed"
+        points = self._store.curve(self._study_id, candidate.architecture.key)
+        curve = {point.epoch: point.val_accuracy for point in points}
+        outcome: ledger.Outcome = known.state
         values = {**known.values, **candidate.values}
         margins = self._rules.margins(values, candidate.blocks)
-        extra = {"seconds": known.seconds, "accuracy": values.get("accuracy")}
+        extra = {
+            "seconds": known.seconds,
+            "accuracy": values.get("accuracy"),
+            ledger.RUNGS: [list(point) for point in curve.items()] or None,
+        }
         ledger.conclude(
             candidate.trial,
             outcome,
@@ -152,6 +257,8 @@ class Search:
             reason=known.reason,
             extra=extra,
         )
+        if outcome != "failed":
+            self._race.note(values, curve)
         self._on_told(candidate.number)
 
 

@@ -14,6 +14,9 @@ from nasearch.errors import SettingsError
 from nasearch.space.reader import Document, read_yaml
 
 DEFAULT_STORAGE = "sqlite:///studies/nasearch.db"
+PRECISIONS = ("auto", "float32", "bfloat16")
+RACING_SAMPLERS = ("random", "tpe")
+"""The Gaussian process and the genetic algorithms see complete trials alone, and would learn from a third."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -48,6 +51,7 @@ class StudySettings:
     )
     sampler: str = _setting("tpe", "Who proposes: random, tpe, nsga2, nsga3 or gp.")
     proxy: str = _setting("trained", "How a candidate is judged: trained (a short training).")
+    recipe: str = _setting("proxy", "Recipe of the proxy training: a built-in name or a YAML file.")
     epochs: int | None = _setting(
         None, "Epochs of the proxy training; the recipe's own, more on few images, if not given."
     )
@@ -59,11 +63,26 @@ class StudySettings:
     study: str | None = _setting(None, "Name of the study; <space>-<data> if not given.")
     storage: str = _setting(DEFAULT_STORAGE, "URL of the SQL database that keeps every study.")
     device: str = _setting("auto", "Device: auto, cpu, cuda, cuda:1, mps.")
+    gpus: str | None = _setting(
+        None, "GPUs to train on, such as 0,1,2,3; workers are shared out among them. Goes before device."
+    )
+    workers: int | None = _setting(
+        None, "Candidates trained side by side, each by a process; found from cores, memory and GPUs if not given."
+    )
+    racing: bool | None = _setting(
+        None, "Stop candidates early that cannot enter the front; on for random and tpe if not given."
+    )
+    precision: str = _setting(
+        "auto", "Of the trainings: float32, bfloat16, or auto, whichever a short self-timing finds faster."
+    )
     budget: int = _setting(50, "Distinct architectures to train; the same command with more goes on.")
     time: str | None = _setting(None, "Stop starting candidates after this time, such as 90s, 30m or 2h.")
     fresh: bool = _setting(False, "Start a new study beside one of the same name.")
     pick: str | None = _setting(
         None, "Choose the most accurate network under a bound, such as 'macs <= 5M', instead of the knee."
+    )
+    winner_recipe: str = _setting(
+        "full", "Recipe of teacher and winner: a built-in name or a YAML file."
     )
     winner_epochs: int | None = _setting(
         None,
@@ -84,12 +103,22 @@ class StudySettings:
             ("images", 2),
             ("winner_epochs", 1),
             ("image_size", 4),
+            ("workers", 1),
         ):
             value = getattr(self, name)
             if value is not None and value < low:
                 raise SettingsError(f"{name} is {value}; expected a whole number of at least {low}")
         if not 0 <= self.seed < 2**32:
             raise SettingsError(f"seed is {self.seed}; expected a whole number from 0 to 4294967295")
+        if self.precision not in PRECISIONS:
+            raise SettingsError(f"precision is {self.precision!r}; expected one of {', '.join(PRECISIONS)}")
+        if self.gpus is not None:
+            gpus_of(self.gpus)
+        if self.deterministic and (self.workers or 1) > 1:
+            raise SettingsError(
+                f"workers is {self.workers} in a deterministic study; expected 1: the order in which several "
+                "candidates end is chance, and with it what is proposed next"
+            )
         if self.proxy != "trained":
             raise SettingsError(f"proxy is {self.proxy!r}; expected trained")
         if self.time is not None:
@@ -99,6 +128,11 @@ class StudySettings:
                 f"study is {self.study!r}; expected a name of letters, digits, '.', '_', '+' and '-' "
                 "that begins with a letter and is no number"
             )
+
+    @property
+    def races(self) -> bool:
+        """Whether candidates race: as said, else where the sampler can learn from stopped ones."""
+        return self.sampler in RACING_SAMPLERS if self.racing is None else self.racing
 
     @property
     def time_s(self) -> float | None:
@@ -121,8 +155,9 @@ class StudySettings:
         }
         document.finish()
         # A study file may name files that lie beside it.
-        if "space" in given:
-            given["space"] = _beside(path, given["space"])
+        for name in ("space", "recipe", "winner_recipe"):
+            if name in given:
+                given[name] = _beside(path, given[name])
         if "references" in given:
             given["references"] = tuple(_beside(path, name) for name in given["references"])
         if "plugins" in given:
@@ -186,8 +221,22 @@ def seconds_of(text: str) -> float:
     return float(match[1]) * _SECONDS[match[2] or "s"]
 
 
+def gpus_of(text: str) -> tuple[int, ...]:
+    """The numbers of GPUs in a text such as 0,1,3.
+
+    Raises:
+        SettingsError: if it is no list of different whole numbers.
+    """
+    if not re.fullmatch(r"\s*\d+\s*(,\s*\d+\s*)*", str(text)):
+        raise SettingsError(f"gpus is {text!r}; expected numbers with commas between, such as 0,1")
+    numbers = tuple(int(part) for part in str(text).split(","))
+    if len(set(numbers)) < len(numbers):
+        raise SettingsError(f"gpus is {text!r}; expected each number once")
+    return numbers
+
+
 def _beside(path: str | Path, name: str) -> str:
-    """A space file of that name in the folder of the study file, or the name as it is."""
+    """A file of that name in the folder of the study file, or the name as it is."""
     file = Path(path).parent / name
     return str(file) if name.endswith((".yaml", ".yml")) and file.exists() else name
 
@@ -206,7 +255,7 @@ def _checked(document: Document, name: str, value: Any) -> Any:
     kind = str(item.type).removesuffix(" | None")
     if value is None and str(item.type).endswith("| None"):
         return None
-    if name == "time" and isinstance(value, int) and not isinstance(value, bool):
+    if name in ("time", "gpus") and isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     types, words = _ACCEPTED[kind]
     right = isinstance(value, types) and not (kind != "bool" and isinstance(value, bool))

@@ -23,11 +23,11 @@ from nasearch.nets import Network, Normalized, build
 from nasearch.pareto import OBJECTIVES, Objective, best_under, knee, losses, parse_limit
 from nasearch.store.records import FinishRecord, TrialRecord
 from nasearch.study.environment import versions
+from nasearch.study.opening import find_recipe
 from nasearch.study.progress import Progress
 from nasearch.study.search import training_seed
 from nasearch.training import (
     FULL_IMAGES,
-    RECIPES,
     Distillation,
     Recipe,
     evaluate,
@@ -108,7 +108,7 @@ def finish(
         raise StudyError(
             f"trial {winner.number} of {study.name!r} is {winner.outcome}; expected a complete one"
         )
-    recipe = RECIPES["full"]
+    recipe = find_recipe(study.settings.winner_recipe)
     usual = longer_on_few(recipe.epochs, recipe.images or FULL_IMAGES, len(study.dataset.train))
     recipe = dataclasses.replace(recipe, epochs=epochs or study.settings.winner_epochs or usual)
     taught_by = _teacher_of(study, winner) if study.settings.teacher else None
@@ -193,6 +193,7 @@ def _trained(
         network.load_state_dict(load_file(place))
         return Trained(network.eval(), json.loads(place.with_suffix(".json").read_text(encoding="utf-8")))
     progress.stage(f"{role}, trial {trial.number}", recipe.epochs)
+    checkpoint = place.with_suffix(".checkpoint")
     result = train(
         network,
         study.dataset,
@@ -202,6 +203,8 @@ def _trained(
         teacher=teacher,
         distillation=distillation,
         on_epoch=partial(_forward, progress, recipe.epochs),
+        checkpoint=_writable(checkpoint),
+        precision=study.settings.precision,
     )
     network = network.cpu().eval()
     facts = {
@@ -215,17 +218,32 @@ def _trained(
         "seed": seed,
     }
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
         place.with_suffix(".json").write_text(json.dumps(facts), encoding="utf-8")
         part = place.with_suffix(".part")
         save_file(_contiguous(network), part)
         part.replace(place)  # whole or not at all: the weights' presence says that the training ended
+        checkpoint.unlink(missing_ok=True)
     except OSError as problem:
-        raise TrainingError(
-            f"{place.parent}: {problem.strerror or problem}; expected a folder that can be written"
-        ) from problem
+        raise _no_folder(place.parent, problem) from problem
     progress.stage_done(role)
     return Trained(network, facts)
+
+
+def _writable(file: Path) -> Path:
+    """The file, its folder made.
+
+    Raises:
+        TrainingError: if it cannot be made: better said before the training than after it.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise _no_folder(file.parent, problem) from problem
+    return file
+
+
+def _no_folder(folder: Path, problem: OSError) -> TrainingError:
+    return TrainingError(f"{folder}: {problem.strerror or problem}; expected a folder that can be written")
 
 
 def _forward(progress: Progress, epochs: int, point: Any) -> None:

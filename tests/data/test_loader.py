@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torchvision.transforms import v2
 
 from nasearch.data import Augmentation, Batches, Split
-from nasearch.data.loader import PLAIN, reflected
+from nasearch.data.loader import PLAIN
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
@@ -68,12 +68,6 @@ def test_the_global_generators_are_not_used() -> None:
     all_of(Batches(split_of(24), MEAN, STD, batch_size=4, augmentation=augmentation, num_classes=4))
     assert torch.equal(before, torch.get_rng_state())
     assert np.random.get_state()[1].tolist() == numpy_before  # type: ignore[index]  # noqa: NPY002
-
-
-def test_reflection_is_numpys() -> None:
-    images = split_of(3).images
-    expected = np.pad(images.numpy(), ((0, 0), (0, 0), (2, 2), (2, 2)), mode="reflect")
-    assert np.array_equal(reflected(images, 2).numpy(), expected)
 
 
 def test_every_crop_is_a_window_of_the_reflected_image_mirrored_or_not() -> None:

@@ -1,0 +1,254 @@
+"""Measuring candidates side by side in worker processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing import AuthenticationError, Pipe
+from multiprocessing.connection import Client, Connection, Listener, wait
+from pathlib import Path
+from typing import Any
+
+from nasearch.data import Dataset
+from nasearch.data.shared import save_dataset
+from nasearch.errors import StudyError
+from nasearch.executors.job import Done, Executor, Job, OnPoint
+from nasearch.executors.worker import KEY, Task
+
+MOST_FALSE_STARTS = 3
+"""Workers in a row that die before they are ready; then something is wrong with all of them."""
+
+FAREWELL_S = 5.0
+"""A worker that is told to end and does not is killed after this long."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a worker computes.
+
+    Attributes:
+        device: torch device.
+        threads: of torch on the processor; 0 leaves them as they are.
+        share: of the memory of a GPU.
+    """
+
+    device: str = "cpu"
+    threads: int = 1
+    share: float = 1.0
+
+
+@dataclass(eq=False)
+class _Worker:
+    """One process, its place, and what it is doing."""
+
+    place: Place
+    process: subprocess.Popen[bytes]
+    log: Path
+    connection: Connection | None = None
+    is_ready: bool = False
+    job: Job | None = None
+    since: float = field(default_factory=time.perf_counter)
+
+
+class Processes(Executor):
+    """As many workers as places, each a process of its own that measures a job at a time.
+
+    A worker that dies (killed, segmentation fault, out of memory) costs only its candidate's progress since the
+    last checkpoint: the job comes back as `Done(died=True)`, and another worker takes the place.
+    """
+
+    def __init__(self, dataset: Dataset, task: Task, places: Sequence[Place]) -> None:
+        self._task, self._places = task, tuple(places)
+        self._folder = tempfile.TemporaryDirectory(prefix="nasearch-", ignore_cleanup_errors=True)
+        self._dataset = Path(self._folder.name) / "dataset.pt"
+        save_dataset(dataset, self._dataset)
+        self._key = secrets.token_bytes(32)
+        self._listener = Listener(authkey=self._key)
+        self._arrivals: deque[tuple[int, Connection]] = deque()
+        self._bell, self._ring = Pipe(duplex=False)
+        self._closed = False
+        threading.Thread(target=self._let_in, name="workers", daemon=True).start()
+        self._queue: deque[Job] = deque()
+        self._false_starts = 0
+        self._workers = [self._start(place) for place in self._places]
+
+    @property
+    def room(self) -> int:
+        """Places without a job, those whose worker is still starting among them."""
+        return len(self._places) - len(self._queue) - sum(worker.job is not None for worker in self._workers)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Process ids of the workers."""
+        return tuple(worker.process.pid for worker in self._workers)
+
+    def submit(self, job: Job) -> None:
+        """Hand a job to a worker that is ready, or keep it until one is."""
+        self._queue.append(job)
+        self._assign()
+
+    def wait(self, on_point: OnPoint) -> Done:
+        """Until one of the jobs is done; on the way `on_point` decides about the others.
+
+        Raises:
+            StudyError: if workers do not come to life; with the last line that one wrote.
+        """
+        while True:
+            sources: dict[Any, _Worker] = {
+                worker.connection: worker for worker in self._workers if worker.connection is not None
+            }
+            # A worker that dies before it has called is not seen by its connection, hence the pause.
+            for source in wait([*sources, self._bell], timeout=0.5):
+                done = self._hear(sources[source], on_point) if source in sources else self._admit()
+                if done is not None:
+                    return done
+            done = self._bury(next((each for each in self._workers if _is_lost(each)), None))
+            if done is not None:
+                return done
+
+    def close(self) -> None:
+        """End every worker and remove what they shared."""
+        if self._closed:
+            return
+        self._closed = True
+        Client(self._listener.address, authkey=self._key).close()  # wakes the thread that accepts
+        for worker in self._workers:
+            worker.process.terminate()
+        for worker in self._workers:
+            _end(worker.process)
+            if worker.connection is not None:
+                worker.connection.close()
+        self._listener.close()
+        self._bell.close()
+        self._ring.close()
+        self._folder.cleanup()
+
+    # workers that come and go
+
+    def _start(self, place: Place) -> _Worker:
+        log = Path(self._folder.name) / f"{secrets.token_hex(4)}.log"
+        program = [sys.executable, "-m", "nasearch.executors.worker"]
+        where = [str(self._listener.address), str(self._dataset), place.device]
+        environment = {**os.environ, KEY: self._key.hex()}
+        if place.threads:
+            environment["OMP_NUM_THREADS"] = str(place.threads)
+        # The caller may have found nasearch through a path that a new interpreter does not know.
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [*program, *where, str(place.threads), str(place.share)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+        return _Worker(place, process, log)
+
+    def _let_in(self) -> None:
+        """Accept workers that call, in a thread of its own, since accepting cannot be waited for with others."""
+        while True:
+            try:
+                connection = self._listener.accept()
+                if self._closed:
+                    connection.close()
+                    return
+                self._arrivals.append((connection.recv(), connection))
+                self._ring.send(None)
+            except (OSError, EOFError, AuthenticationError):
+                continue  # one that died at the door, or a stranger
+
+    def _admit(self) -> None:
+        """Give a worker that has called its task."""
+        self._bell.recv()
+        pid, connection = self._arrivals.popleft()
+        for worker in self._workers:
+            if worker.process.pid == pid:
+                worker.connection = connection
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its death is seen below
+                    connection.send(self._task)
+
+    def _hear(self, worker: _Worker, on_point: OnPoint) -> Done | None:
+        """Read what a worker says: that it is ready, an epoch, or what became of its job."""
+        assert worker.connection is not None
+        try:
+            said = worker.connection.recv()
+            if said == "ready":
+                worker.is_ready, self._false_starts = True, 0
+                self._assign()
+            elif isinstance(said, Done):
+                worker.job = None
+                self._assign()
+                return said
+            else:
+                assert worker.job is not None
+                worker.connection.send(on_point(worker.job, said))
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            return self._bury(worker)
+        return None
+
+    def _assign(self) -> None:
+        for worker in self._workers:
+            if self._queue and worker.is_ready and worker.job is None:
+                assert worker.connection is not None
+                worker.job, worker.since = self._queue.popleft(), time.perf_counter()
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its death is seen later
+                    worker.connection.send(worker.job)
+
+    def _bury(self, worker: _Worker | None) -> Done | None:
+        """Put another worker in the place of a dead one; its job, if it had one, is done so."""
+        if worker is None:
+            return None
+        if worker.connection is not None:
+            worker.connection.close()
+        how = _how_it_ended(_end(worker.process))
+        last = _last_line(worker.log)
+        if not worker.is_ready:
+            self._false_starts += 1
+            if self._false_starts >= MOST_FALSE_STARTS:
+                raise StudyError(f"{MOST_FALSE_STARTS} worker processes died before they were ready: {how}{last}")
+        self._workers[self._workers.index(worker)] = self._start(worker.place)
+        if worker.job is None:
+            return None
+        seconds = time.perf_counter() - worker.since
+        return Done(worker.job, seconds, reason=f"its worker process {how}{last}", died=True)
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """The exit code of a process that is ending; one that does not end is killed."""
+    try:
+        return process.wait(FAREWELL_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def _is_lost(worker: _Worker) -> bool:
+    """Whether a worker ended before it ever called."""
+    return worker.connection is None and worker.process.poll() is not None
+
+
+def _how_it_ended(code: int) -> str:
+    if code >= 0:
+        return f"ended with code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = "unknown"
+    hint = ", as a system that is out of memory does" if name == "SIGKILL" else ""
+    return f"was ended by signal {-code} ({name}{hint})"
+
+
+def _last_line(log: Path) -> str:
+    """What a worker wrote last, behind a colon; empty if it wrote nothing."""
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return f": {lines[-1][:300]}" if lines else ""
