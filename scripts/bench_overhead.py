@@ -66,7 +66,7 @@ class Clock(nas.Progress):
     """Notes when each measured candidate has its outcome."""
 
     def __init__(self, on_told: Callable[[int], None]) -> None:
-        self.moments: list[float] = []
+        self.moments: list[tuple[float, float]] = []
         self.proposals = 0
         self._on_told = on_told
 
@@ -74,14 +74,20 @@ class Clock(nas.Progress):
         """One trial more; a moment where it was measured."""
         self.proposals += 1
         if trial.outcome == "complete":
-            self.moments.append(time.perf_counter())
+            self.moments.append((time.perf_counter(), time.process_time()))
             self._on_told(len(self.moments))
 
-    def window(self, at: int) -> list[float]:
-        """Milliseconds a candidate for those around number `at`; at the end those before it."""
-        times = np.diff(self.moments) * 1e3
+    def window(self, at: int) -> tuple[list[float], list[float]]:
+        """Milliseconds a candidate, by the wall and of the processor, around number `at`; at the end before it."""
+        times = np.diff(np.array(self.moments), axis=0) * 1e3
         first = min(max(0, at - 1 - WINDOW // 2), max(0, len(times) - WINDOW))
-        return [float(value) for value in times[first : first + WINDOW]]
+        wall, own = times[first : first + WINDOW].T
+        return list(map(float, wall)), list(map(float, own))
+
+    def shown(self, at: int) -> str:
+        """A line on that window."""
+        wall, own = self.window(at)
+        return f"  around candidate {at:>6,}:    {shown(wall)}; processor {statistics.median(own):.1f} ms"
 
 
 def instant(
@@ -193,13 +199,13 @@ def main() -> None:
         )
         medians = {}
         for place in places:
-            medians[place] = statistics.median(clock.window(place))
-            print(f"  around candidate {place:>6,}:    {shown(clock.window(place))}")
+            medians[place] = statistics.median(clock.window(place)[0])
+            print(clock.shown(place))
         for sampler in filter(None, given.samplers.split(",")):
             other = run(folder, sampler, given.sampler_trials, lambda count: None)
             print(f"{sampler}, {len(other.moments):,} candidates of {other.proposals:,} proposals")
             for place in (place for place in (50, 100, given.sampler_trials) if place <= len(other.moments)):
-                print(f"  around candidate {place:>6,}:    {shown(other.window(place))}")
+                print(other.shown(place))
     if given.profile:
         profile.dump_stats(given.profile)
         return

@@ -300,6 +300,11 @@ class TrialStorage(BaseStorage):
                 found = [trial for trial in open_ones if trial.state in states]
             return copy.deepcopy(found) if deepcopy else found
 
+    def count(self, study_id: int) -> int:
+        """How many trials a study had when it was last read: the number of the next one."""
+        with self._lock:
+            return len((self._known.get(study_id) or self._synchronise(study_id)).trials)
+
     def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
         """As `BaseStorage` has it."""
         with self._lock:
@@ -385,7 +390,8 @@ class TrialStorage(BaseStorage):
         with self._database.read() as connection:
             if first and not tables.has_study(connection, study_id):
                 raise KeyError(_ABSENT)
-            new = tables.newer(connection, study_id, known.last)
+            has_newer = first or tables.has_newer(connection, study_id, known.last)
+            new = tables.newer(connection, study_id, known.last) if has_newer else []
             states = tables.states(connection, known.unfinished) if known.unfinished else {}
             changed = [
                 trial_id

@@ -90,7 +90,7 @@ class Board:
         front = self._losses
         if ((front <= loss).all(axis=1) & (front < loss).any(axis=1)).any():
             return
-        stays = ~((front >= loss).all(axis=1) & (front > loss).any(axis=1))
+        stays = np.logical_not((front >= loss).all(axis=1) & (front > loss).any(axis=1))
         self._keys = [kept for kept, stay in zip(self._keys, stays, strict=True) if stay] + [key]
         self._losses = np.concatenate([front[stays], loss])
         self._hypervolume = None
