@@ -184,7 +184,7 @@ def attributes(connection: Connection, trial_id: int) -> tuple[dict[str, Any], d
 def create(
     connection: Connection, study_id: int, template: FrozenTrial | None, now: datetime
 ) -> tuple[int, int] | None:
-    """A new trial, running since now or as a template has it: its id and number; None without such a study."""
+    """A new trial, running from now or as a template has it: id and number; None without such a study."""
     # Optuna's own storages hold the same row while they give out a number.
     if connection.execute(_HOLD_STUDY, {"study": study_id}).first() is None:
         return None

@@ -73,8 +73,8 @@ class TrialStorage(BaseStorage):
     and its trial stays running. Finished trials are read once. What other processes add is seen at the next
     `get_all_trials`, what they write to the attributes of a trial that runs here, when it ends.
 
-    The second and third writes are in this order on disk: a power cut loses the making or the flush of
-    a trial only together with all that was written after it.
+    Making and flushing do not wait for the disk: a kill loses neither, and a power cut only together with
+    everything that was written after it. The end of a trial waits, and so does what a person enqueues.
 
     A copy by pickle is a reader and writer of its own, as another process would be.
     """

@@ -38,11 +38,11 @@ class Board:
         ):
             return
         row = tuple(float(values[name]) for name in names)
+        loss = losses([row], self._objectives)
         if "accuracy" in values:
             self._best = max(self._best or 0.0, values["accuracy"])
         if self._values.get(key) == row:
             return
-        loss = losses([row], self._objectives)
         is_new = key not in self._values
         self._values[key] = row
         if is_new:
