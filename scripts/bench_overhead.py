@@ -32,7 +32,6 @@ from unittest import mock
 import numpy as np
 import optuna
 import sqlalchemy
-import torch
 
 import nasearch as nas
 from nasearch.data import Dataset

@@ -46,8 +46,10 @@ def theirs(store: Store, mine: optuna.Study) -> Iterator[optuna.Study]:
 
 def decide(trial: optuna.Trial) -> None:
     """Choices whose values are equal and whose types are not, attributes, a constraint."""
-    for name, choices in {"a": [1, 0], "b": [True, False], "c": [1.0, 0.0], "d": ["x", None]}.items():
-        trial.suggest_categorical(name, choices)  # type: ignore[arg-type]
+    trial.suggest_categorical("a", [1, 0])
+    trial.suggest_categorical("b", [True, False])
+    trial.suggest_categorical("c", [1.0, 0.0])
+    trial.suggest_categorical("d", ["x", None])
     trial.suggest_float("e", 0.5, 2.0, log=True)
     trial.set_user_attr("label", ["tuple", 1.5])
     trial.set_constraint("params <= 1", -0.25)

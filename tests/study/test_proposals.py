@@ -105,7 +105,7 @@ def test_one_raced_out_shows_how_far_it_came_and_is_not_tried_again(make_study: 
         assert (trial.outcome, trial.reason) == ("raced_out", "cannot reach the front")
         assert trial.values == candidate.values  # its costs, and no accuracy
         assert trial.curve == curve
-        assert trial.rungs == ((1, 0.1), (3, pytest.approx(0.3)))
+        assert trial.rungs == ((1, curve[0].val_accuracy), (3, curve[2].val_accuracy))
         assert trial.seconds == 3.0
     assert (study.spent, study.outcomes(), study.front()) == (1, {"raced_out": 1}, ())
 
