@@ -10,10 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from nasearch.errors import StoreError
+
+Dialected = sqlite.Insert | postgresql.Insert
 
 BUSY_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 5
@@ -138,6 +141,11 @@ class Database:
         self._engine.dispose()
 
 
+def insert_for(dialect: str, table: Table) -> Dialected:
+    """An insert that can say what to do about a conflict, for the dialect of that name."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
 def parse_url(url: str) -> URL:
     """Check a storage URL, choose psycopg for PostgreSQL, make an SQLite path absolute and its folder.
 
@@ -196,5 +204,7 @@ def _begin_sqlite(connection: Connection) -> None:
     if sync is None:
         connection.exec_driver_sql("BEGIN")
         return
-    connection.exec_driver_sql(f"PRAGMA synchronous = {sync}")  # before it begins; within, SQLite refuses
+    if connection.info.get("nasearch_sync", "FULL") != sync:
+        connection.exec_driver_sql(f"PRAGMA synchronous = {sync}")  # before it begins; within, SQLite refuses
+        connection.info["nasearch_sync"] = sync
     connection.exec_driver_sql("BEGIN IMMEDIATE")

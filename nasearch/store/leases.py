@@ -6,7 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from nasearch.errors import StoreError
@@ -18,6 +18,9 @@ from nasearch.store.tables import RUNS, STUDIES
 STALE_AFTER_S = 60.0
 BEAT_EVERY_S = 10.0
 FRESH_S = 1.0  # a sign of life younger than this is not written again: a commit costs 4 ms, a look 0.2 ms
+
+_LIVE = select(RUNS.c.heartbeat_at).where(RUNS.c.id == bindparam("run"), RUNS.c.ended_at.is_(None))
+_LIVE_OF = _LIVE.where(RUNS.c.study_id == bindparam("study"))
 
 
 class Lease:
@@ -54,9 +57,8 @@ class Lease:
             )
 
     def _is_fresh(self) -> bool:
-        live = select(RUNS.c.heartbeat_at).where(RUNS.c.id == self.run_id, RUNS.c.ended_at.is_(None))
         with self._database.read() as connection:
-            last = connection.execute(live).scalar()
+            last = connection.execute(_LIVE, {"run": self.run_id}).scalar()
             return last is not None and _now(connection) - last < timedelta(seconds=FRESH_S)
 
     def _say_alive(self) -> bool:
@@ -127,10 +129,7 @@ def check_run(connection: Connection, run_id: int, study_id: int) -> None:
     Raises:
         StoreError: if the run has ended or is another study's.
     """
-    found = select(RUNS.c.id).where(
-        RUNS.c.id == run_id, RUNS.c.study_id == study_id, RUNS.c.ended_at.is_(None)
-    )
-    if connection.execute(found).first() is None:
+    if connection.execute(_LIVE_OF, {"run": run_id, "study": study_id}).first() is None:
         raise StoreError(f"run {run_id} does not own study {study_id}; another process has taken it over")
 
 

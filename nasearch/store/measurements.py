@@ -7,24 +7,52 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Select, Table, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, Select, Table, Update, bindparam, delete, func, insert, select, update
 
 from nasearch.errors import StoreError
 from nasearch.space import Architecture
+from nasearch.store.database import Dialected, insert_for
 from nasearch.store.door import finite, plain, whole_seed
 from nasearch.store.records import CurveRow, DeviceRecord, MeasurementRecord, ReferenceRecord, State
 from nasearch.store.tables import ARCHITECTURES, CURVE_POINTS, DEVICES, MEASUREMENTS
 
-Dialected = sqlite.Insert | postgresql.Insert
 Record = TypeVar("Record", MeasurementRecord, ReferenceRecord)
 
-
-def insert_for(connection: Connection, table: Table) -> Dialected:
-    """An insert that can say what to do about a conflict."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+# Made once: putting a statement together takes longer than SQLite takes to answer it.
+_OF_KEY = (
+    select(MEASUREMENTS.c.id, MEASUREMENTS.c.state, MEASUREMENTS.c.number, MEASUREMENTS.c.attempts)
+    .where(MEASUREMENTS.c.study_id == bindparam("study"), MEASUREMENTS.c.key == bindparam("key"))
+    .with_for_update()
+)
+_OF_NUMBER = select(MEASUREMENTS.c.key).where(
+    MEASUREMENTS.c.study_id == bindparam("study"),
+    MEASUREMENTS.c.number == bindparam("number"),
+    MEASUREMENTS.c.key != bindparam("key"),
+)
+_START = insert(MEASUREMENTS)
+_RECORDS = (
+    select(MEASUREMENTS, ARCHITECTURES.c.body, DEVICES.c.description)
+    .join(ARCHITECTURES, ARCHITECTURES.c.id == MEASUREMENTS.c.architecture_id)
+    .join(DEVICES, DEVICES.c.id == MEASUREMENTS.c.device_id)
+    .where(MEASUREMENTS.c.study_id == bindparam("study"))
+    .order_by(MEASUREMENTS.c.number)
+)
+_RECORD = _RECORDS.where(MEASUREMENTS.c.key == bindparam("key"))
+_CURVES: Select[Any] = (
+    select(MEASUREMENTS.c.key.label("of"), CURVE_POINTS)
+    .join(CURVE_POINTS, CURVE_POINTS.c.measurement_id == MEASUREMENTS.c.id)
+    .where(MEASUREMENTS.c.study_id == bindparam("study"))
+    .order_by(MEASUREMENTS.c.number, CURVE_POINTS.c.epoch)
+)
+_CURVE = _CURVES.where(MEASUREMENTS.c.key == bindparam("key"))
+_COUNT = select(func.count()).where(MEASUREMENTS.c.study_id == bindparam("study"))
+_ID_OF = {
+    table: select(table.c.id).where(table.c.digest == bindparam("digest"))
+    for table in (ARCHITECTURES, DEVICES)
+}
 
 
 def start(
@@ -48,11 +76,10 @@ def start(
             connection, architecture, what, seed=seed, fidelity=fidelity, device=device, run_id=run_id
         ),
     }
-    mine = (MEASUREMENTS.c.study_id == study_id, MEASUREMENTS.c.key == key)
-    known = connection.execute(select(MEASUREMENTS).where(*mine).with_for_update()).first()
+    known = connection.execute(_OF_KEY, {"study": study_id, "key": key}).first()
     _check_number_free(connection, study_id, number, key)
     if known is None:
-        row = connection.execute(insert(MEASUREMENTS).values(study_id=study_id, attempts=1, **columns))
+        row = connection.execute(_START, {"study_id": study_id, "attempts": 1, **columns})
         primary = row.inserted_primary_key
         assert primary is not None
         return int(primary[0])
@@ -102,11 +129,7 @@ def beginning(
 def add_curve_point(connection: Connection, measurement_id: int, row: CurveRow) -> None:
     """Write an epoch, over the same epoch if it is there."""
     point = finite(asdict(row), f"epoch {row.epoch}")
-    statement = insert_for(connection, CURVE_POINTS).values(measurement_id=measurement_id, **point)
-    values = {name: value for name, value in point.items() if name != "epoch"}
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["measurement_id", "epoch"], set_=values)
-    )
+    connection.execute(_drawing(connection.dialect.name), {"measurement_id": measurement_id, **point})
 
 
 def end(
@@ -122,9 +145,9 @@ def end(
     """Close a running measurement, of a candidate or in another table with the same columns."""
     numbers = finite(values, "measured values")
     took = finite({"seconds": seconds}, "measured time")["seconds"]
-    change = update(table).where(table.c.id == measurement_id, table.c.state == "running")
+    columns = {"state": state, "measured": numbers, "seconds": took, "reason": reason}
     closed = connection.execute(
-        change.values(state=state, measured=numbers, seconds=took, reason=reason, ended_at=datetime.now(UTC))
+        _ending(table), {"measurement": measurement_id, **columns, "ended_at": datetime.now(UTC)}
     )
     if closed.rowcount:
         return
@@ -140,30 +163,14 @@ def interrupt(connection: Connection, measurement_id: int, table: Table = MEASUR
 
 def records(connection: Connection, study_id: int, key: str | None = None) -> list[MeasurementRecord]:
     """The measurements of a study in the order of their trials, or the one of a key."""
-    query = (
-        select(MEASUREMENTS, ARCHITECTURES.c.body, DEVICES.c.description)
-        .join(ARCHITECTURES, ARCHITECTURES.c.id == MEASUREMENTS.c.architecture_id)
-        .join(DEVICES, DEVICES.c.id == MEASUREMENTS.c.device_id)
-        .where(MEASUREMENTS.c.study_id == study_id)
-        .order_by(MEASUREMENTS.c.number)
-    )
-    if key is not None:
-        query = query.where(MEASUREMENTS.c.key == key)
-    return [record_of(row, MeasurementRecord) for row in connection.execute(query)]
+    rows = connection.execute(_RECORDS if key is None else _RECORD, _chosen(study_id, key))
+    return [record_of(row, MeasurementRecord) for row in rows]
 
 
 def curves(connection: Connection, study_id: int, key: str | None = None) -> dict[str, tuple[CurveRow, ...]]:
     """The learning curves of a study by key, epochs in order; of one key if it is given."""
-    query: Select[Any] = (
-        select(MEASUREMENTS.c.key.label("of"), CURVE_POINTS)
-        .join(CURVE_POINTS, CURVE_POINTS.c.measurement_id == MEASUREMENTS.c.id)
-        .where(MEASUREMENTS.c.study_id == study_id)
-        .order_by(MEASUREMENTS.c.number, CURVE_POINTS.c.epoch)
-    )
-    if key is not None:
-        query = query.where(MEASUREMENTS.c.key == key)
     found: dict[str, tuple[CurveRow, ...]] = {}
-    for row in connection.execute(query):
+    for row in connection.execute(_CURVES if key is None else _CURVE, _chosen(study_id, key)):
         point = CurveRow(**{name: row._mapping[name] for name in CurveRow.__dataclass_fields__})
         found[row.of] = (*found.get(row.of, ()), point)
     return found
@@ -171,8 +178,7 @@ def curves(connection: Connection, study_id: int, key: str | None = None) -> dic
 
 def count(connection: Connection, study_id: int) -> int:
     """How many distinct keys were started: the budget used."""
-    query = select(func.count()).select_from(MEASUREMENTS).where(MEASUREMENTS.c.study_id == study_id)
-    return int(connection.execute(query).scalar_one())
+    return int(connection.execute(_COUNT, {"study": study_id}).scalar_one())
 
 
 def devices(connection: Connection) -> list[DeviceRecord]:
@@ -194,10 +200,7 @@ def record_of(row: Row[Any], kind: type[Record]) -> Record:
 
 
 def _check_number_free(connection: Connection, study_id: int, number: int, key: str) -> None:
-    query = select(MEASUREMENTS.c.key).where(
-        MEASUREMENTS.c.study_id == study_id, MEASUREMENTS.c.number == number, MEASUREMENTS.c.key != key
-    )
-    other = connection.execute(query).scalar()
+    other = connection.execute(_OF_NUMBER, {"study": study_id, "number": number, "key": key}).scalar()
     if other is not None:
         raise StoreError(f"trial {number} measures architecture {other} already; expected another number")
 
@@ -211,10 +214,31 @@ def _device(connection: Connection, description: dict[str, Any]) -> int:
 def _row_of(connection: Connection, table: Table, text: str, columns: dict[str, Any]) -> int:
     """The id of the row with this text, made if it is new."""
     digest = hashlib.sha256(text.encode()).hexdigest()
-    query = select(table.c.id).where(table.c.digest == digest)
-    found = connection.execute(query).scalar()
+    found = connection.execute(_ID_OF[table], {"digest": digest}).scalar()
     if found is None:
-        statement = insert_for(connection, table).values(digest=digest, **columns)
-        connection.execute(statement.on_conflict_do_nothing(index_elements=["digest"]))
-        found = connection.execute(query).scalar_one()
+        connection.execute(_adding(connection.dialect.name, table), {"digest": digest, **columns})
+        found = connection.execute(_ID_OF[table], {"digest": digest}).scalar_one()
     return int(found)
+
+
+@lru_cache
+def _adding(dialect: str, table: Table) -> Dialected:
+    return insert_for(dialect, table).on_conflict_do_nothing(index_elements=["digest"])
+
+
+@lru_cache
+def _drawing(dialect: str) -> Dialected:
+    statement = insert_for(dialect, CURVE_POINTS)
+    names = [column.name for column in CURVE_POINTS.c if not column.primary_key]
+    return statement.on_conflict_do_update(
+        index_elements=["measurement_id", "epoch"], set_={name: statement.excluded[name] for name in names}
+    )
+
+
+@lru_cache
+def _ending(table: Table) -> Update:
+    return update(table).where(table.c.id == bindparam("measurement"), table.c.state == "running")
+
+
+def _chosen(study_id: int, key: str | None) -> dict[str, Any]:
+    return {"study": study_id} if key is None else {"study": study_id, "key": key}

@@ -21,12 +21,11 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import ColumnElement, Connection, Row, Table, insert, make_url, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, insert, make_url, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from nasearch.errors import StoreError
-from nasearch.store.database import Database, engine_options
-from nasearch.store.measurements import insert_for
+from nasearch.store.database import Database, Dialected, engine_options, insert_for
 
 _PATIENCE_S = 15.0
 _AT_ONCE = 500  # ids in one statement; SQLite before 3.32 takes no more than 999
@@ -37,6 +36,35 @@ _VALUES: Table = models.TrialValueModel.__table__
 _USER: Table = models.TrialUserAttributeModel.__table__
 _SYSTEM: Table = models.TrialSystemAttributeModel.__table__
 _STEPS: Table = models.TrialIntermediateValueModel.__table__
+
+# Made once: putting a statement together takes longer than SQLite takes to answer it.
+_STUDY_OF = select(_TRIALS.c.study_id).where(_TRIALS.c.trial_id == bindparam("trial"))
+_CHANGES = select(_TRIALS.c.trial_id, _TRIALS.c.state).where(
+    _TRIALS.c.study_id == bindparam("study"), _TRIALS.c.trial_id > bindparam("after")
+)
+_STATES = select(_TRIALS.c.trial_id, _TRIALS.c.state).where(
+    _TRIALS.c.trial_id.in_(bindparam("trials", expanding=True))
+)
+_HOLD_STUDY = select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == bindparam("study")).with_for_update()
+_LAST_NUMBER = (
+    select(_TRIALS.c.number)
+    .where(_TRIALS.c.study_id == bindparam("study"))
+    .order_by(_TRIALS.c.trial_id.desc())
+    .limit(1)
+)
+_HOLD_TRIAL = select(_TRIALS.c.state).where(_TRIALS.c.trial_id == bindparam("trial")).with_for_update()
+_MAKE = insert(_TRIALS)
+_CHANGE = update(_TRIALS).where(_TRIALS.c.trial_id == bindparam("trial"))
+_REPLACED: dict[Table, tuple[tuple[str, ...], str]] = {  # columns that change, and what tells the rows apart
+    _USER: (("value_json",), "key"),
+    _SYSTEM: (("value_json",), "key"),
+    _VALUES: (("value", "value_type"), "objective"),
+    _STEPS: (("intermediate_value", "intermediate_value_type"), "step"),
+}
+_ATTRIBUTES = [
+    select(table.c.key, table.c.value_json).where(table.c.trial_id == bindparam("trial"))
+    for table in (_USER, _SYSTEM)
+]
 
 
 @dataclass
@@ -98,18 +126,19 @@ def open_tables(database: Database) -> RDBStorage:
 
 def study_of(connection: Connection, trial_id: int) -> int | None:
     """The id of the study that a trial belongs to."""
-    found: int | None = connection.execute(
-        select(_TRIALS.c.study_id).where(_TRIALS.c.trial_id == trial_id)
-    ).scalar()
+    found: int | None = connection.execute(_STUDY_OF, {"trial": trial_id}).scalar()
     return found
 
 
 def has_study(connection: Connection, study_id: int) -> bool:
     """Whether there is such a study."""
-    return (
-        connection.execute(select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == study_id)).first()
-        is not None
-    )
+    query = select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == study_id)
+    return connection.execute(query).first() is not None
+
+
+def has_newer(connection: Connection, study_id: int, trial_id: int) -> bool:
+    """Whether a study has trials with ids above one."""
+    return connection.execute(_CHANGES, {"study": study_id, "after": trial_id}).first() is not None
 
 
 def newer(connection: Connection, study_id: int, trial_id: int) -> list[FrozenTrial]:
@@ -135,8 +164,7 @@ def states(connection: Connection, trial_ids: Collection[int]) -> dict[int, Tria
     chosen = sorted(trial_ids)
     found: dict[int, TrialState] = {}
     for first in range(0, len(chosen), _AT_ONCE):
-        query = select(_TRIALS.c.trial_id, _TRIALS.c.state)
-        rows = connection.execute(query.where(_TRIALS.c.trial_id.in_(chosen[first : first + _AT_ONCE])))
+        rows = connection.execute(_STATES, {"trials": chosen[first : first + _AT_ONCE]})
         found |= {row.trial_id: row.state for row in rows}
     return found
 
@@ -144,8 +172,8 @@ def states(connection: Connection, trial_ids: Collection[int]) -> dict[int, Tria
 def attributes(connection: Connection, trial_id: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """The user and the system attributes of a trial."""
     user, system = (
-        {row.key: json.loads(row.value_json) for row in connection.execute(_of_trial(table, trial_id))}
-        for table in (_USER, _SYSTEM)
+        {row.key: json.loads(row.value_json) for row in connection.execute(query, {"trial": trial_id})}
+        for query in _ATTRIBUTES
     )
     return user, system
 
@@ -156,24 +184,20 @@ def attributes(connection: Connection, trial_id: int) -> tuple[dict[str, Any], d
 def create(
     connection: Connection, study_id: int, template: FrozenTrial | None, now: datetime
 ) -> tuple[int, int] | None:
-    """A new trial, running since now or as a template has it: its id and number; None without such a study."""
+    """A new trial, running from now or as a template has it: id and number; None without such a study."""
     # Optuna's own storages hold the same row while they give out a number.
-    held = select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == study_id).with_for_update()
-    if connection.execute(held).first() is None:
+    if connection.execute(_HOLD_STUDY, {"study": study_id}).first() is None:
         return None
-    before = (
-        select(_TRIALS.c.number).where(_TRIALS.c.study_id == study_id).order_by(_TRIALS.c.trial_id.desc())
-    )
-    last = connection.execute(before.limit(1)).scalar()
+    last = connection.execute(_LAST_NUMBER, {"study": study_id}).scalar()
     number = 0 if last is None else int(last) + 1
-    row = insert(_TRIALS).values(
-        study_id=study_id,
-        number=number,
-        state=TrialState.RUNNING if template is None else template.state,
-        datetime_start=_utc(now if template is None else template.datetime_start),
-        datetime_complete=None if template is None else _utc(template.datetime_complete),
-    )
-    primary = connection.execute(row).inserted_primary_key
+    row = {
+        "study_id": study_id,
+        "number": number,
+        "state": TrialState.RUNNING if template is None else template.state,
+        "datetime_start": _utc(now if template is None else template.datetime_start),
+        "datetime_complete": None if template is None else _utc(template.datetime_complete),
+    }
+    primary = connection.execute(_MAKE, row).inserted_primary_key
     assert primary is not None
     trial_id = int(primary[0])
     if template is not None:
@@ -194,31 +218,24 @@ def note(connection: Connection, trial_id: int, notes: Notes) -> None:
             }
             for name, (value, distribution) in notes.params.items()
         ]
-        connection.execute(insert_for(connection, _PARAMS).on_conflict_do_nothing(), rows)
+        connection.execute(_noting(connection.dialect.name, _PARAMS), rows)
     for table, texts in ((_USER, notes.user), (_SYSTEM, notes.system)):
         if texts:
-            statement = insert_for(connection, table)
-            statement = statement.on_conflict_do_update(
-                index_elements=["trial_id", "key"], set_={"value_json": statement.excluded.value_json}
-            )
-            connection.execute(
-                statement,
-                [{"trial_id": trial_id, "key": key, "value_json": text} for key, text in texts.items()],
-            )
+            rows = [{"trial_id": trial_id, "key": key, "value_json": text} for key, text in texts.items()]
+            connection.execute(_noting(connection.dialect.name, table), rows)
     if notes.steps:
-        _set_numbers(connection, _STEPS, trial_id, "step", notes.steps)
+        _set_numbers(connection, _STEPS, trial_id, notes.steps)
 
 
 def set_values(connection: Connection, trial_id: int, values: Sequence[float]) -> None:
     """Write a trial's objective values."""
     if values:
-        _set_numbers(connection, _VALUES, trial_id, "objective", dict(enumerate(values)))
+        _set_numbers(connection, _VALUES, trial_id, dict(enumerate(values)))
 
 
 def hold(connection: Connection, trial_id: int) -> TrialState | None:
     """The state of a trial, which no other transaction changes before this one ends."""
-    query = select(_TRIALS.c.state).where(_TRIALS.c.trial_id == trial_id).with_for_update()
-    state: TrialState | None = connection.execute(query).scalar()
+    state: TrialState | None = connection.execute(_HOLD_TRIAL, {"trial": trial_id}).scalar()
     return state
 
 
@@ -228,29 +245,38 @@ def set_state(
     """Write a trial's state and, where they are given, its times (local, naive)."""
     times = {"datetime_start": began, "datetime_complete": ended}
     given = {name: _utc(moment) for name, moment in times.items() if moment is not None}
-    connection.execute(update(_TRIALS).where(_TRIALS.c.trial_id == trial_id).values(state=state, **given))
+    connection.execute(_CHANGE, {"trial": trial_id, "state": state, **given})
 
 
-def _set_numbers(
-    connection: Connection, table: Table, trial_id: int, place: str, numbers: Mapping[int, float]
-) -> None:
+def _set_numbers(connection: Connection, table: Table, trial_id: int, numbers: Mapping[int, float]) -> None:
     """Rows of values or of intermediate values, which tell infinite ones by a type of their own."""
-    if table is _VALUES:
-        name, stored = "value", models.TrialValueModel.value_to_stored_repr
-    else:
-        name, stored = (
-            "intermediate_value",
-            models.TrialIntermediateValueModel.intermediate_value_to_stored_repr,
-        )
-    kind = f"{name}_type"
+    (name, _), place = _REPLACED[table]
     rows = [
-        {"trial_id": trial_id, place: at, **dict(zip((name, kind), stored(number), strict=True))}
+        {
+            "trial_id": trial_id,
+            place: at,
+            **dict(zip((name, f"{name}_type"), _stored(table, number), strict=True)),
+        }
         for at, number in numbers.items()
     ]
-    statement = insert_for(connection, table)
-    changed = {column: statement.excluded[column] for column in (name, kind)}
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["trial_id", place], set_=changed), rows
+    connection.execute(_noting(connection.dialect.name, table), rows)
+
+
+def _stored(table: Table, number: float) -> tuple[float | None, Any]:
+    if table is _VALUES:
+        return models.TrialValueModel.value_to_stored_repr(number)
+    return models.TrialIntermediateValueModel.intermediate_value_to_stored_repr(number)
+
+
+@lru_cache
+def _noting(dialect: str, table: Table) -> Dialected:
+    """An insert of parameters, which leaves those that are there, or of something else, which replaces it."""
+    statement = insert_for(dialect, table)
+    if table is _PARAMS:
+        return statement.on_conflict_do_nothing()
+    replaced, place = _REPLACED[table]
+    return statement.on_conflict_do_update(
+        index_elements=["trial_id", place], set_={name: statement.excluded[name] for name in replaced}
     )
 
 
@@ -301,10 +327,6 @@ def _frozen(row: Row[Any], parts: Mapping[Table, Sequence[Row[Any]]]) -> FrozenT
         },
         trial_id=row.trial_id,
     )
-
-
-def _of_trial(table: Table, trial_id: int) -> Any:
-    return select(table.c.key, table.c.value_json).where(table.c.trial_id == trial_id)
 
 
 @lru_cache(maxsize=4096)

@@ -6,7 +6,6 @@ import copy
 import json
 import threading
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,44 +19,10 @@ from sqlalchemy import Connection, Engine
 
 from nasearch.store import optuna_tables as tables
 from nasearch.store.database import Database
+from nasearch.store.known_trials import KnownTrials
 from nasearch.store.optuna_tables import Notes
 
 _ABSENT = "Record does not exist."  # Optuna's own text
-
-
-@dataclass
-class _Known:
-    """What was read of a study, and the place up to which it was read.
-
-    Attributes:
-        trials: by id, in the order of ids and numbers.
-        unfinished: ids of the trials that may still change.
-        distributions: by name of parameter; a later trial has to fit them.
-    """
-
-    trials: dict[int, FrozenTrial] = field(default_factory=dict)
-    ids: dict[int, int] = field(default_factory=dict)
-    unfinished: set[int] = field(default_factory=set)
-    distributions: dict[str, BaseDistribution] = field(default_factory=dict)
-    last: int = -1
-
-    def put(self, trial: FrozenTrial) -> None:
-        """Take a trial in, or a later state of it."""
-        trial_id = trial._trial_id
-        if trial_id not in self.trials:
-            if trial.number == len(self.trials):  # every trial before it is here
-                self.last = max(self.last, trial_id)
-            in_order = not self.trials or trial_id > next(reversed(self.trials))
-            self.trials[trial_id], self.ids[trial.number] = trial, trial_id
-            if not in_order:
-                self.trials = dict(sorted(self.trials.items()))
-        self.trials[trial_id] = trial
-        if trial.state.is_finished():
-            self.unfinished.discard(trial_id)
-        else:
-            self.unfinished.add(trial_id)
-        for name, distribution in trial.distributions.items():
-            self.distributions.setdefault(name, distribution)
 
 
 class TrialStorage(BaseStorage):
@@ -73,8 +38,8 @@ class TrialStorage(BaseStorage):
     and its trial stays running. Finished trials are read once. What other processes add is seen at the next
     `get_all_trials`, what they write to the attributes of a trial that runs here, when it ends.
 
-    The second and third writes are in this order on disk: a power cut loses the making or the flush of
-    a trial only together with all that was written after it.
+    Making and flushing do not wait for the disk: a kill loses neither, and a power cut only together with
+    everything that was written after it. The end of a trial waits, and so does what a person enqueues.
 
     A copy by pickle is a reader and writer of its own, as another process would be.
     """
@@ -82,7 +47,7 @@ class TrialStorage(BaseStorage):
     def __init__(self, database: Database) -> None:
         self._database, self._lock = database, threading.RLock()
         self._studies = tables.open_tables(database)
-        self._known: dict[int, _Known] = {}
+        self._known: dict[int, KnownTrials] = {}
         self._names: dict[int, str] = {}
         self._directions: dict[int, list[StudyDirection]] = {}
         self._study_of: dict[int, int] = {}
@@ -113,7 +78,7 @@ class TrialStorage(BaseStorage):
     def delete_study(self, study_id: int) -> None:
         """As `BaseStorage` has it."""
         with self._lock:
-            known = self._known.pop(study_id, _Known())
+            known = self._known.pop(study_id, KnownTrials())
             for trial_id in known.trials:
                 self._study_of.pop(trial_id, None)
                 self._buffers.pop(trial_id, None)
@@ -300,6 +265,11 @@ class TrialStorage(BaseStorage):
                 found = [trial for trial in open_ones if trial.state in states]
             return copy.deepcopy(found) if deepcopy else found
 
+    def count(self, study_id: int) -> int:
+        """How many trials a study had when it was last read: the number of the next one."""
+        with self._lock:
+            return len((self._known.get(study_id) or self._synchronise(study_id)).trials)
+
     def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
         """As `BaseStorage` has it."""
         with self._lock:
@@ -324,7 +294,7 @@ class TrialStorage(BaseStorage):
 
     def _put(self, study_id: int, trial: FrozenTrial) -> None:
         self._study_of[trial._trial_id] = study_id
-        self._known.setdefault(study_id, _Known()).put(trial)
+        self._known.setdefault(study_id, KnownTrials()).put(trial)
 
     def _find(self, trial_id: int) -> FrozenTrial:
         """A trial as it is: from memory where it is finished or written here, else read anew."""
@@ -378,14 +348,15 @@ class TrialStorage(BaseStorage):
             raise UpdateFinishedTrialError(f"Trial#{number} has already finished and can not be updated.")
         return state
 
-    def _synchronise(self, study_id: int) -> _Known:
+    def _synchronise(self, study_id: int) -> KnownTrials:
         """Read what is new in a study, and what became of its trials that were not finished."""
         first = study_id not in self._known
-        known = self._known.get(study_id, _Known())
+        known = self._known.get(study_id, KnownTrials())
         with self._database.read() as connection:
             if first and not tables.has_study(connection, study_id):
                 raise KeyError(_ABSENT)
-            new = tables.newer(connection, study_id, known.last)
+            has_newer = first or tables.has_newer(connection, study_id, known.last)
+            new = tables.newer(connection, study_id, known.last) if has_newer else []
             states = tables.states(connection, known.unfinished) if known.unfinished else {}
             changed = [
                 trial_id

@@ -38,11 +38,11 @@ class Board:
         ):
             return
         row = tuple(float(values[name]) for name in names)
+        loss = losses([row], self._objectives)
         if "accuracy" in values:
             self._best = max(self._best or 0.0, values["accuracy"])
         if self._values.get(key) == row:
             return
-        loss = losses([row], self._objectives)
         is_new = key not in self._values
         self._values[key] = row
         if is_new:
@@ -90,7 +90,7 @@ class Board:
         front = self._losses
         if ((front <= loss).all(axis=1) & (front < loss).any(axis=1)).any():
             return
-        stays = ~((front >= loss).all(axis=1) & (front > loss).any(axis=1))
+        stays = np.logical_not((front >= loss).all(axis=1) & (front > loss).any(axis=1))
         self._keys = [kept for kept, stay in zip(self._keys, stays, strict=True) if stay] + [key]
         self._losses = np.concatenate([front[stays], loss])
         self._hypervolume = None

@@ -103,6 +103,17 @@ def find(study: optuna.Study, number: int) -> FrozenTrial | None:
         return None
 
 
+def next_number(study: optuna.Study) -> int:
+    """The number of the trial that `ask` gives next: one that waits, or a new one."""
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    if waiting:
+        return int(waiting[0].number)
+    storage = study._storage
+    if isinstance(storage, TrialStorage):
+        return storage.count(study._study_id)
+    return len(study.get_trials(deepcopy=False))
+
+
 def outcome_of(trial: FrozenTrial) -> Outcome:
     """A trial's outcome; running while Optuna says so."""
     if not trial.state.is_finished():

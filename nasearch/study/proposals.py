@@ -247,9 +247,7 @@ class Proposals:
         return trials
 
     def _ask(self) -> optuna.Trial:
-        waiting = self._waiting()
-        number = waiting[0] if waiting else len(self._study.get_trials(deepcopy=False))
-        self._study.sampler = make_sampler(self._sampler, self._seed, number)
+        self._study.sampler = make_sampler(self._sampler, self._seed, ledger.next_number(self._study))
         return self._study.ask()
 
     def _waiting(self) -> Sequence[int]:

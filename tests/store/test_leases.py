@@ -176,3 +176,16 @@ def test_processes_elsewhere_cannot_be_judged() -> None:
     assert life(ProcessIdentity("elsewhere", me.pid, me.place, me.began)) == "unknown"
     assert life(ProcessIdentity(me.host, me.pid, "another boot", me.began)) == "unknown"
     assert life(ProcessIdentity(me.host, 2**22 + 1, me.place, "")) == "dead"
+
+
+def test_a_beat_soon_after_another_writes_nothing_and_still_finds_a_lost_lease(
+    store: Store, study: StudyRecord
+) -> None:
+    lease = store.acquire_lease(study.id, "nasearch run")
+    first = store.runs(study.id)[0].heartbeat_at
+    lease.beat()
+    assert store.runs(study.id)[0].heartbeat_at == first
+    pretend(store, ended_at=datetime.now(UTC), ending="taken over")
+    with pytest.raises(StoreError, match="no longer owns"):
+        lease.beat()
+    assert lease.lost

@@ -218,3 +218,48 @@ def test_every_reading_of_the_test_split_is_kept(store: Store, study: StudyRecor
     assert (first.teacher, second.teacher, first.details) == (None, 7, {"seed": 0})
     with pytest.raises(MeasurementError, match="finish of trial 3: test_accuracy is nan"):
         store.add_finish(study.id, 3, "1:abc", test_accuracy=math.nan, val_accuracy=0.9, seconds=1.0)
+
+
+def test_a_candidate_raced_out_keeps_its_curve_and_reason_and_counts(
+    store: Store, study: StudyRecord
+) -> None:
+    measurement = begin(store, study)
+    store.add_curve_point(measurement, point(1))
+    store.race_out_measurement(measurement, "could not reach the front at epoch 1", 2.5)
+    found = store.measurement(study.id, network().key)
+    assert found is not None
+    assert (found.state, found.values, found.seconds) == ("raced_out", {}, 2.5)
+    assert found.reason == "could not reach the front at epoch 1"
+    assert store.curve(study.id, network().key) == (point(1),)
+    assert store.budget_used(study.id) == 1
+    with pytest.raises(StoreError, match=r"was raced out \(trial 0\)"):
+        begin(store, study, number=1)
+    with pytest.raises(StoreError, match="is raced_out; expected a running one"):
+        store.complete_measurement(measurement, {"accuracy": 0.5}, 1.0)
+
+
+def test_one_that_goes_on_from_a_checkpoint_keeps_its_curve(store: Store, study: StudyRecord) -> None:
+    store.add_curve_point(begin(store, study), point(1))
+    again = begin(store, study, keep_curve=True)
+    store.add_curve_point(again, point(2))
+    assert store.curve(study.id, network().key) == (point(1), point(2))
+    found = store.measurement(study.id, network().key)
+    assert found is not None
+    assert found.attempts == 2
+    begin(store, study)
+    assert store.curve(study.id, network().key) == ()
+
+
+def test_one_view_of_all_that_was_measured(store: Store, study: StudyRecord) -> None:
+    key = network().key
+    assert store.measured(study.id, key) == (None, None, ())
+    measurement = begin(store, study)
+    store.add_curve_point(measurement, point(1))
+    store.put_latency(study.id, key, {"median_ms": 1.5})
+    store.complete_measurement(measurement, {"accuracy": 0.5}, 1.0)
+    begin(store, study, number=1, width=16)
+    assert store.measured(study.id, key) == (
+        store.measurement(study.id, key),
+        {"median_ms": 1.5},
+        (point(1),),
+    )

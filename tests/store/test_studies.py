@@ -56,6 +56,6 @@ def test_guard_turns_optunas_errors_into_ours(blank_url: str) -> None:
         trial = study.ask()
         with store.optuna.engine.begin() as connection:
             connection.exec_driver_sql("DROP TABLE trial_user_attributes")
+        trial.set_user_attr("a", 1)
         with pytest.raises(StoreError, match="trial_user_attributes"), store.guard():
-            trial.set_user_attr("a", 1)
             study.tell(trial, 1.0)  # what was noted is written here

@@ -13,6 +13,7 @@ import optuna
 from nasearch.errors import StoreError
 from nasearch.space import Architecture, Block, Head
 from nasearch.store import CurveRow, Store
+from nasearch.store.trial_storage import TrialStorage
 
 EPOCHS = 3
 
@@ -96,10 +97,40 @@ def write_on(url: str) -> None:
             number += 1
 
 
+def decided(url: str) -> optuna.Trial:
+    """A trial of study "s" with twenty choices, an attribute and a constraint."""
+    store = Store.open(url)
+    study = optuna.create_study(study_name="s", storage=store.optuna, load_if_exists=True)
+    trial = study.ask()
+    for number in range(20):
+        distribution = optuna.distributions.CategoricalDistribution([0, 1, 2])
+        store.optuna.set_trial_param(trial._trial_id, f"c{number}", number % 3, distribution)
+    trial.set_user_attr("label", "whole")
+    trial.set_constraint("params <= 1", 0.5)
+    return trial
+
+
+def flushed(url: str) -> None:
+    """Decide a trial, flush it, and wait to be killed."""
+    trial = decided(url)
+    assert isinstance(trial.storage, TrialStorage)
+    trial.storage.flush(trial._trial_id)
+    say("ready")
+    time.sleep(60)
+
+
+def unflushed(url: str) -> None:
+    """Decide a trial and wait to be killed."""
+    decided(url)
+    say("ready")
+    time.sleep(60)
+
+
 def main() -> None:
     """Do the task of the first argument on the URL of the second."""
     task, url = sys.argv[1:]
     tasks = {"open": open_only, "race": race, "search": search, "write": write_on}
+    tasks |= {"flushed": flushed, "unflushed": unflushed}
     started = time.monotonic()
     tasks[task](url)
     say(f"done in {time.monotonic() - started:.1f} s")
