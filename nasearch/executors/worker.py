@@ -45,7 +45,6 @@ def _serve(connection: Connection, task: Task, file: Path, device: str, threads:
     """Measure one job after another."""
     import torch
 
-    from nasearch.data.prepared import Prepared
     from nasearch.data.shared import load_dataset
     from nasearch.executors.job import Job, measured
     from nasearch.measure.trained import ProxyResult, train_proxy
@@ -58,7 +57,6 @@ def _serve(connection: Connection, task: Task, file: Path, device: str, threads:
         torch.cuda.set_per_process_memory_fraction(share, torch.device(device))
     load_plugins(*task.plugins)
     dataset, recipe = load_dataset(file), Recipe.from_dict(task.recipe)
-    prepared = Prepared(dataset, device)
 
     def proxy(job: Job, on_point: Callable[[CurvePoint], bool | None]) -> ProxyResult:
         return train_proxy(
@@ -71,7 +69,6 @@ def _serve(connection: Connection, task: Task, file: Path, device: str, threads:
             evaluate_at=task.evaluate_at,
             checkpoint=job.checkpoint,
             precision=task.precision,
-            prepared=prepared,
         )
 
     def on_point(_: Job, point: CurvePoint) -> bool:

@@ -79,7 +79,6 @@ def train_proxy(
     evaluate_at: Collection[int] | None = None,
     checkpoint: Path | None = None,
     precision: str = "auto",
-    prepared: object = None,
 ) -> ProxyResult:
     """Build a candidate, train it by a short recipe, and read its accuracy on the validation split.
 
@@ -104,7 +103,6 @@ def train_proxy(
         evaluate_at=evaluate_at,
         checkpoint=checkpoint,
         precision=precision,
-        prepared=prepared,
     )
     return ProxyResult(
         result.accuracy,

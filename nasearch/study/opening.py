@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 
 from nasearch.data import Dataset, load
-from nasearch.data.prepared import Prepared
 from nasearch.errors import BuildError, DeviceError, MeasurementError, SettingsError, StoreError
 from nasearch.executors import Executor, InProcess, Job, Processes, Task
 from nasearch.measure import Cost, architecture_cost, describe_device, timed_by
@@ -120,7 +119,6 @@ def make_bench(study: Study, executor: Executor | None = None) -> Bench:
 def in_process(study: Study) -> InProcess:
     """Measures a candidate at a time in this process, with every core or the one GPU."""
     recipe, dataset, device = study.recipe, study.dataset, study.device
-    prepared = Prepared(dataset, device)
 
     def proxy(job: Job, on_point: Callable[[CurvePoint], bool | None]) -> ProxyResult:
         return train_proxy(
@@ -133,7 +131,6 @@ def in_process(study: Study) -> InProcess:
             evaluate_at=study.rungs,
             checkpoint=job.checkpoint,
             precision=study.settings.precision,
-            prepared=prepared,
         )
 
     return InProcess(proxy)

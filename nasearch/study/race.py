@@ -1,8 +1,9 @@
 """Racing: which candidates are worth training further, in a study with several objectives.
 
-A candidate climbs rungs (1, 3, 9 ... epochs). At each it goes on if it is among the best third seen there, or
-if its final accuracy, foretold from what it has reached, could still enter the front at its exactly known
-costs. Stopping is for ever. Optuna's pruners cannot do this: they raise when a study has several objectives.
+A candidate climbs rungs (1, 3, 9 ... epochs). At each its final accuracy is foretold from what it has
+reached, with its uncertainty; at its exactly known costs that gives how much it can be expected to add to the
+front. It goes on if that is worth it, or if it is expected to be the most accurate of all. Stopping is for
+ever. Optuna's pruners cannot do this: they raise when a study has several objectives.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
-from nasearch.pareto import Objective, losses, ranks
+from nasearch.pareto import Limit, Objective, front, hypervolume, losses
 
 RATIO = 3
-"""Each rung has this many times the epochs of the one below it (Li et al. 2018, successive halving)."""
+"""Each rung has this many times the epochs of the one below it (Li et al. 2018)."""
 
 
 @dataclass(frozen=True)
@@ -44,28 +46,33 @@ class Race:
     Args:
         rungs: epochs at which candidates are judged, the top last; empty for no race.
         objectives: of the study; those that are costs are known exactly before training.
+        limits: of the study; one on a cost ends the box that hypervolumes are taken in.
+        num_classes: of the data, which give the accuracy of guessing.
     """
 
-    def __init__(self, rungs: Sequence[int], objectives: Sequence[Objective]) -> None:
+    def __init__(
+        self,
+        rungs: Sequence[int],
+        objectives: Sequence[Objective],
+        limits: Sequence[Limit] = (),
+        num_classes: int = 10,
+    ) -> None:
         self._rungs = tuple(rungs)
-        self._accuracy = next(objective for objective in objectives if not objective.is_cost)
+        self._objectives = tuple(objectives)
         self._costs = tuple(objective for objective in objectives if objective.is_cost)
-        self._seen: dict[int, list[tuple[float, ...]]] = {rung: [] for rung in self._rungs}
-        self._finished: list[tuple[dict[int, float], tuple[float, ...]]] = []
+        self._bounds = {limit.metric: limit.bound for limit in limits if limit.relation == "<="}
+        self._guessing = 1 / num_classes
+        self._finished: list[tuple[dict[int, float], dict[str, float]]] = []
 
     def note(self, values: Mapping[str, float], curve: Mapping[int, float]) -> None:
-        """Remember a candidate that is done, whether it reached the top or was stopped.
+        """Remember a candidate that is done; a stopped one says nothing of what it would have reached.
 
         Args:
             values: its costs by name.
             curve: accuracy by epoch.
         """
-        costs = self._costs_of(values)
-        for rung in self._rungs:
-            if rung in curve:
-                self._seen[rung].append((curve[rung], *costs))
         if self._rungs and self._rungs[-1] in curve:
-            self._finished.append((dict(curve), costs))
+            self._finished.append((dict(curve), self._costs_of(values)))
 
     def judge(self, values: Mapping[str, float], curve: Mapping[int, float]) -> Verdict:
         """Whether a candidate that has come so far goes on.
@@ -75,51 +82,72 @@ class Race:
             curve: accuracy by epoch, up to now.
         """
         epoch = max(curve)
-        if epoch not in self._rungs[:-1]:
+        pairs = [(done[epoch], done[self._rungs[-1]]) for done, _ in self._finished if epoch in done]
+        if epoch not in self._rungs[:-1] or not pairs:
             return GO_ON
-        accuracy, costs = curve[epoch], self._costs_of(values)
-        rivals = [done for done, theirs in self._finished if _no_dearer(theirs, costs)]
-        if not rivals or self._is_among_best(epoch, (accuracy, *costs)):
-            return GO_ON
-        top = self._rungs[-1]
-        best = max(done[top] for done in rivals)
-        forecast = foretell(
-            accuracy, [(done[epoch], done[top]) for done, _ in self._finished if epoch in done]
-        )
-        if forecast.most > best:
+        forecast, costs = foretell(curve[epoch], pairs), self._costs_of(values)
+        gain = self._expected_gain(forecast, costs)
+        if gain >= LEAST_GAIN or forecast.mean > max(final for _, final in pairs):
             return GO_ON
         return Verdict(
             False,
-            f"stopped after {epoch} of {top} epochs at {accuracy:.1%}: foretold {forecast.mean:.1%}, "
-            f"at most {forecast.most:.1%}, and a network no dearer has {best:.1%}",
+            f"stopped after {epoch} of {self._rungs[-1]} epochs at {curve[epoch]:.1%}: foretold "
+            f"{forecast.mean:.1%} ± {forecast.deviation:.1%}, expected to add {gain:.2%} to the front's "
+            f"hypervolume; {LEAST_GAIN:.1%} would go on",
         )
 
-    def _costs_of(self, values: Mapping[str, float]) -> tuple[float, ...]:
-        return tuple(float(values[objective.name]) for objective in self._costs)
+    def _costs_of(self, values: Mapping[str, float]) -> dict[str, float]:
+        return {objective.name: float(values[objective.name]) for objective in self._costs}
 
-    def _is_among_best(self, rung: int, row: tuple[float, ...]) -> bool:
-        """Whether less than a third of those seen at a rung are on fronts before the candidate's own."""
-        table = np.array([*self._seen[rung], row])
-        standing = ranks(losses(table, (self._accuracy, *self._costs)))
-        return bool((standing < standing[-1]).mean() < 1 / RATIO)
+    def _expected_gain(self, forecast: Forecast, costs: dict[str, float]) -> float:
+        """By how much of itself a candidate is expected to enlarge the front's hypervolume."""
+        rows = [self._row(done[self._rungs[-1]], theirs) for done, theirs in self._finished]
+        table = losses(rows, self._objectives)
+        corner = self._corner([theirs for _, theirs in self._finished] + [costs])
+        table = table[front(table)]
+        now = hypervolume(table, corner)
+        if now == 0.0:
+            return math.inf
+        accuracies = np.clip(forecast.mean + forecast.deviation * _QUANTILES, 0.0, 1.0)
+        then = [
+            hypervolume(np.vstack([table, losses([self._row(float(each), costs)], self._objectives)]), corner)
+            for each in accuracies
+        ]
+        return float(np.mean(then)) / now - 1
+
+    def _row(self, accuracy: float, costs: Mapping[str, float]) -> list[float]:
+        return [costs.get(objective.name, accuracy) for objective in self._objectives]
+
+    def _corner(self, seen: Sequence[Mapping[str, float]]) -> list[float]:
+        """The reference point: the error of guessing, and a tenth above the dearest that may come."""
+        return [
+            ROOM * self._bounds.get(objective.name, max(costs[objective.name] for costs in seen))
+            if objective.is_cost
+            else 1 - self._guessing
+            for objective in self._objectives
+        ]
 
 
-def _no_dearer(costs: tuple[float, ...], than: tuple[float, ...]) -> bool:
-    return all(a <= b for a, b in zip(costs, than, strict=True))
+LEAST_GAIN = 0.002
+"""Share of the front's hypervolume that a candidate must be expected to add, to be worth the next rung."""
+
+ROOM = 1.1
+"""Reference costs over the dearest: at the dearest itself the most accurate networks would add nothing."""
+
+_QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / 16) for i in range(16)])
+"""Of the normal distribution, in the middle of 16 equal shares."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """A final accuracy as it is expected, and the most that is still likely."""
+    """A final accuracy as it is expected, and its standard deviation."""
 
     mean: float
-    most: float
+    deviation: float
 
 
 PRIOR_SLOPE, PRIOR_SLOPE_SD = 0.5, 0.5
 PRIOR_NOISE, PRIOR_NOISE_WEIGHT = 0.02, 2.0
-OPTIMISM = 1.0
-"""Standard deviations above its mean at which a forecast is taken for the most that is likely."""
 
 
 def foretell(accuracy: float, pairs: Sequence[tuple[float, float]]) -> Forecast:
@@ -142,4 +170,4 @@ def foretell(accuracy: float, pairs: Sequence[tuple[float, float]]) -> Forecast:
     variance = (PRIOR_NOISE_WEIGHT * PRIOR_NOISE**2 + float((residuals**2).sum())) / (PRIOR_NOISE_WEIGHT + n)
     mean = y_mean + slope * (accuracy - x_mean)
     deviation = math.sqrt(variance * (1 + 1 / n + (accuracy - x_mean) ** 2 / spread))
-    return Forecast(float(mean), float(min(1.0, mean + OPTIMISM * deviation)))
+    return Forecast(float(mean), deviation)

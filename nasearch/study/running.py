@@ -53,7 +53,8 @@ def run(study: Study, budget: int, time_s: float | None, progress: Progress, com
 
 def _race(study: Study) -> Race:
     """The race with everything that the study has seen; one without rungs where candidates do not race."""
-    race = Race(study.rungs if study.settings.races else (), study.objectives)
+    rungs = study.rungs if study.settings.races else ()
+    race = Race(rungs, study.objectives, study.limits, len(study.classes))
     for trial in study.trials(curves=True):
         if trial.outcome in ("complete", "raced_out"):
             race.note(trial.values, {point.epoch: point.val_accuracy for point in trial.curve})

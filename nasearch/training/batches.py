@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from nasearch.data import Augmentation, Batches, Dataset, Split, stratified_share
+from nasearch.data import Augmentation, Batches, Dataset
+from nasearch.data.prepared import Prepared
 from nasearch.training.recipe import Recipe
 
-SHARE_SEED = 0
-"""Of the recipe's share of images: fixed, so that every candidate of every study sees the same ones."""
-
 VALIDATION_BATCH = 500
-STATISTICS_IMAGES = 2_000
+STATISTICS_IMAGES = 512
 """Training images from which batch normalisation takes statistics of averaged weights."""
 
 
@@ -34,51 +31,38 @@ def augmentation(recipe: Recipe) -> Augmentation:
 class TrainingData:
     """What a training reads of a data set on a device; the test split is not touched."""
 
-    def __init__(
-        self, dataset: Dataset, recipe: Recipe, device: torch.device, seed: int, prepared: object = None
-    ) -> None:
-        """Args: prepared: for data that is shared between trainings; None makes everything anew."""
-        self.dataset, self.recipe, self.device, self.seed = dataset, recipe, device, seed
-        self.memory_format = torch.channels_last
-        share = min(recipe.images or len(dataset.train), len(dataset.train))
-        self.share = stratified_share(dataset.train, share, SHARE_SEED)
-        self.training = self._batches(self.share, recipe.batch_size, augmentation(recipe))
-        self.validation = self._batches(dataset.val, VALIDATION_BATCH)
+    def __init__(self, dataset: Dataset, recipe: Recipe, device: torch.device, seed: int) -> None:
+        self._prepared = Prepared.of(dataset, device)
+        self._images = recipe.images
+        self._channels_last = True
+        self.training = self._prepared.training(
+            images=recipe.images, augmentation=augmentation(recipe), batch_size=recipe.batch_size, seed=seed
+        )
+        self.validation = self._prepared.validation(VALIDATION_BATCH)
         self._statistics: Batches | None = None
 
     def lay_out(self, memory_format: torch.memory_format) -> None:
         """Give images in another memory format from now on."""
-        self.memory_format = memory_format
+        self._channels_last = memory_format is torch.channels_last
         for batches in (self.training, self.validation, self._statistics):
             if batches is not None:
                 batches.memory_format = memory_format
 
     def halve_validation(self) -> None:
         """Judge by smaller batches from now on."""
-        present = min(self.validation.batch_size, len(self.dataset.val))
-        self.validation = self._batches(self.dataset.val, max(present // 2, 1))
+        size = max(self.validation.batch_size // 2, 1)
+        self.validation = self._prepared.validation(size, self._channels_last)
         self._statistics = None
 
     def plain(self) -> Iterator[Tensor]:
         """Some training images without augmentation, in batches of at least two."""
         if self._statistics is None:
-            some = stratified_share(self.share, min(STATISTICS_IMAGES, len(self.share)), SHARE_SEED)
-            # batches of one class would have less variance than the whole
-            order = np.random.default_rng(SHARE_SEED).permutation(len(some))
-            self._statistics = self._batches(some.rows(order), max(self.validation.batch_size // 2, 2))
+            self._statistics = self._prepared.sample(
+                STATISTICS_IMAGES,
+                images=self._images,
+                batch_size=max(self.validation.batch_size // 2, 2),
+                channels_last=self._channels_last,
+            )
         for images, _ in self._statistics.epoch():
             if len(images) > 1:
                 yield images
-
-    def _batches(self, split: Split, batch_size: int, augmentation: Augmentation | None = None) -> Batches:
-        return Batches(
-            split,
-            self.dataset.mean,
-            self.dataset.std,
-            batch_size=batch_size,
-            device=self.device,
-            augmentation=augmentation,
-            num_classes=self.dataset.num_classes,
-            seed=self.seed,
-            channels_last=self.memory_format is torch.channels_last,
-        )

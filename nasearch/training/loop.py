@@ -50,7 +50,6 @@ def train(
     evaluate_at: Collection[int] | None = None,
     checkpoint: Path | None = None,
     precision: str = "auto",
-    prepared: object = None,
 ) -> TrainResult:
     """Train a model in place on the training split; the validation split gives the curve; test is not read.
 
@@ -72,7 +71,6 @@ def train(
             training had never been interrupted. Whoever gives it removes it.
         precision: float32, bfloat16 (automatic mixed precision), or auto, which times both in trainings of
             100 steps and more, along with memory formats.
-        prepared: data shared between trainings.
 
     Raises:
         OutOfMemory: if the network does not fit even in quarters of a batch.
@@ -84,7 +82,7 @@ def train(
         raise TrainingError("distillation is given without a teacher; expected both or neither")
     device = torch.device(device)
     with global_generators_kept(device), evaluating(teacher), suited_to(device):
-        run = _Run(model, dataset, recipe, device, seed, prepared)
+        run = _Run(model, dataset, recipe, device, seed)
         if teacher is not None:
             run.teach(teacher, distillation or Distillation())
         run.begin(precision, checkpoint)
@@ -102,7 +100,6 @@ class _Run:
         recipe: Recipe,
         device: torch.device,
         seed: int,
-        prepared: object,
     ) -> None:
         self.began = time.perf_counter()
         self.recipe, self.device, self.seed = recipe, device, seed
@@ -111,7 +108,7 @@ class _Run:
         # channels last: steps of 64 images 28x28x1 on one x86-64 thread, best of 12, took 44 ms against 65
         # (residual k5, 10.8 M MACs), 30 against 51 (residual k3, 4.5 M), 146 against 256 (mbconv k5, 10.5 M)
         self.model = self.placed(lambda: model.to(device=device, memory_format=torch.channels_last))  # type: ignore[call-overload]
-        self.data = self.placed(lambda: TrainingData(dataset, recipe, device, seed, prepared))
+        self.data = self.placed(lambda: TrainingData(dataset, recipe, device, seed))
         self.steps = len(self.data.training)
         self.optimizer = make_optimizer(model, recipe, device)
         self.step = Step(model, self.optimizer, recipe, device)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nasearch.pareto import parse_objectives
-from nasearch.study.race import Race, foretell, rungs_of
+from nasearch.pareto import parse_limits, parse_objectives
+from nasearch.study.race import Forecast, Race, foretell, rungs_of
 
 OBJECTIVES = parse_objectives(["accuracy", "macs"])
 
@@ -28,55 +28,81 @@ def race_of(*done: tuple[float, dict[int, float]], rungs: tuple[int, ...] = (1, 
     return race
 
 
-GOOD = {1: 0.6, 3: 0.8, 9: 0.9}
-
-
 def test_nobody_is_stopped_before_anything_is_known() -> None:
     assert race_of().judge({"macs": 5.0}, {1: 0.1}).goes_on
 
 
-def test_a_candidate_cheaper_than_all_goes_on_however_bad() -> None:
-    assert race_of(*[(10.0, GOOD)] * 5).judge({"macs": 9.0}, {1: 0.11}).goes_on
+def many(macs: float = 10.0) -> list[tuple[float, dict[int, float]]]:
+    """Twenty that reached the top, along the line final = 0.6 + 0.5 x first epoch."""
+    return [(macs, {1: 0.4 + i / 100, 3: 0.7, 9: 0.8 + i / 200}) for i in range(20)]
+
+
+def test_a_candidate_much_cheaper_than_all_goes_on_though_it_is_worse() -> None:
+    assert race_of(*many()).judge({"macs": 2.0}, {1: 0.3}).goes_on
 
 
 def test_a_dearer_and_worse_candidate_is_stopped_and_told_why() -> None:
-    race = race_of(*[(10.0, {1: 0.6 + i / 100, 3: 0.8, 9: 0.9 + i / 1000}) for i in range(6)])
-    verdict = race.judge({"macs": 11.0}, {1: 0.2})
+    verdict = race_of(*many()).judge({"macs": 11.0}, {1: 0.2})
     assert not verdict.goes_on
-    assert "after 1 of 9 epochs at 20.0%" in verdict.reason
-    assert "a network no dearer has 90.5%" in verdict.reason
+    assert "after 1 of 9 epochs at 20.0%: foretold 70.0%" in verdict.reason
+    assert "expected to add 0.00% to the front's hypervolume; 0.2% would go on" in verdict.reason
 
 
-def test_the_best_at_a_rung_goes_on_whatever_it_costs() -> None:
-    race = race_of(*[(10.0, GOOD)] * 6)
-    assert race.judge({"macs": 99.0}, {1: 0.61}).goes_on
+def test_one_foretold_to_be_the_most_accurate_goes_on_whatever_it_costs() -> None:
+    assert race_of(*many()).judge({"macs": 10.9}, {1: 0.7}).goes_on
+    assert race_of(*many()).judge({"macs": 1e9}, {1: 0.7}).goes_on
+
+
+def test_one_that_could_add_next_to_nothing_is_stopped() -> None:
+    """As cheap as one on the front and a little worse: a hair of probability, and a hair of gain."""
+    assert not race_of(*many(), (9.0, {1: 0.6, 3: 0.8, 9: 0.9})).judge({"macs": 8.999}, {1: 0.55}).goes_on
+
+
+def test_the_expected_gain_is_that_of_a_second_implementation() -> None:
+    """One on the front, a candidate half as dear: its gain is a rectangle, (accuracy - guessing) x width."""
+    race = race_of((10.0, {1: 0.6, 9: 0.9}))
+    forecast = foretell(0.5, [(0.6, 0.9)])
+    generator = np.random.default_rng(0)
+    accuracies = np.clip(generator.normal(forecast.mean, forecast.deviation, 200_000), 0, 1)
+    # the box: accuracies from 0.1, costs to 11; the front has 0.8 x 1, the candidate adds 0.5 x 10 wide steps
+    expected = float((np.maximum(accuracies - 0.1, 0) * 5 + np.maximum(accuracies - 0.9, 0) * 1).mean()) / 0.8
+    assert race._expected_gain(forecast, {"macs": 5.0}) == pytest.approx(expected, rel=2e-3)
 
 
 def test_between_rungs_and_at_the_top_nobody_is_stopped() -> None:
-    race = race_of(*[(10.0, GOOD)] * 6)
+    race = race_of(*many())
     assert race.judge({"macs": 11.0}, {1: 0.1, 2: 0.1}).goes_on
     assert race.judge({"macs": 11.0}, {1: 0.1, 9: 0.1}).goes_on
 
 
 def test_without_rungs_there_is_no_race() -> None:
-    race = race_of(*[(10.0, GOOD)] * 6, rungs=())
-    assert race.judge({"macs": 11.0}, {1: 0.1}).goes_on
+    assert race_of(*many(), rungs=()).judge({"macs": 11.0}, {1: 0.1}).goes_on
 
 
-def test_stopped_candidates_count_at_their_rungs_and_not_at_the_top() -> None:
-    """Fourteen stopped ones with better first epochs push a candidate out of the best third."""
-    race = race_of(*[(10.0, GOOD)] * 12)
-    for _ in range(14):
-        race.note({"macs": 9.5}, {1: 0.6})
-    assert not race.judge({"macs": 10.0}, {1: 0.4}).goes_on
-    assert race.judge({"macs": 9.4}, {1: 0.4}).goes_on  # nothing that reached the top is as cheap
+def test_stopped_candidates_change_no_verdict() -> None:
+    race = race_of(*many())
+    before = race.judge({"macs": 9.0}, {1: 0.45})
+    race.note({"macs": 1.0}, {1: 0.9, 3: 0.95})
+    assert race.judge({"macs": 9.0}, {1: 0.45}) == before
+
+
+def test_a_limit_ends_the_box_of_hypervolumes() -> None:
+    """Nine tenths of the room beside the front are gone, and with them the gain."""
+    wide = Race((1, 9), OBJECTIVES, parse_limits(["macs <= 100"]))
+    narrow = Race((1, 9), OBJECTIVES, parse_limits(["macs <= 10"]))
+    for race in (wide, narrow):
+        race.note({"macs": 9.0}, {1: 0.5, 9: 0.8})
+    forecast = Forecast(0.75, 0.001)
+    gains = [race._expected_gain(forecast, {"macs": 8.0}) for race in (wide, narrow)]
+    assert gains[0] == pytest.approx(0.65 * 1 / (0.7 * 101))
+    assert gains[1] == pytest.approx(0.65 * 1 / (0.7 * 2))
 
 
 def test_a_forecast_follows_the_line_of_many_exact_pairs() -> None:
     x = np.linspace(0.3, 0.7, 200)
     forecast = foretell(0.5, [(value, 0.6 + 0.3 * value) for value in x])
     assert forecast.mean == pytest.approx(0.75, abs=1e-3)
-    assert forecast.most == pytest.approx(0.75, abs=5e-3)
+    assert forecast.deviation == pytest.approx(0, abs=5e-3)
 
 
 def test_a_forecast_from_one_pair_is_open() -> None:
@@ -85,7 +111,7 @@ def test_a_forecast_from_one_pair_is_open() -> None:
     assert forecast.mean == pytest.approx(0.9 - 0.5 * 0.1)
     noise = (2 / 3) ** 0.5 * 0.02
     slope = (2 / 3) ** 0.5 * 0.5
-    assert forecast.most - forecast.mean == pytest.approx((2 * noise**2 + (0.1 * slope) ** 2) ** 0.5)
+    assert forecast.deviation == pytest.approx((2 * noise**2 + (0.1 * slope) ** 2) ** 0.5)
 
 
 def test_noise_widens_a_forecast() -> None:
@@ -93,4 +119,4 @@ def test_noise_widens_a_forecast() -> None:
     x = generator.uniform(0.3, 0.7, 100)
     calm = foretell(0.5, list(zip(x, x + generator.normal(0, 0.01, 100), strict=True)))
     wild = foretell(0.5, list(zip(x, x + generator.normal(0, 0.1, 100), strict=True)))
-    assert wild.most - wild.mean > 5 * (calm.most - calm.mean)
+    assert wild.deviation > 5 * calm.deviation
