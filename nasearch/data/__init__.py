@@ -5,5 +5,16 @@ from __future__ import annotations
 from nasearch.data.dataset import Dataset, Split, stratified_share
 from nasearch.data.load import load, names
 from nasearch.data.loader import Augmentation, Batches
+from nasearch.data.prepared import SHARE_SEED, Prepared
 
-__all__ = ["Augmentation", "Batches", "Dataset", "Split", "load", "names", "stratified_share"]
+__all__ = [
+    "SHARE_SEED",
+    "Augmentation",
+    "Batches",
+    "Dataset",
+    "Prepared",
+    "Split",
+    "load",
+    "names",
+    "stratified_share",
+]

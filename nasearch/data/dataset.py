@@ -8,7 +8,7 @@ normalisation, augmentation and the device are the loader's.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -34,6 +34,11 @@ class Split:
         """The split of these rows only; rows (n,) integers."""
         chosen = torch.from_numpy(rows)
         return Split(self.images[chosen], self.labels[chosen])
+
+    def shared(self) -> Split:
+        """The split in shared memory, its images laid out as batches read them."""
+        images = self.images.contiguous(memory_format=torch.channels_last)
+        return Split(images.share_memory_(), self.labels.share_memory_())
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +79,25 @@ class Dataset:
         """1 for grey, 3 for colour."""
         return self.input_shape[0]
 
+    def shared(self) -> Dataset:
+        """The data set in shared memory: torch.multiprocessing sends it to a process without its pixels.
+
+        Grey images are moved there, colour ones copied into another layout: let go of the data set as it was.
+
+        Raises:
+            DataError: if there is too little shared memory.
+        """
+        try:
+            train, val, test = (split.shared() for split in (self.train, self.val, self.test))
+        except RuntimeError as error:
+            needed = sum(split.images.nbytes for split in (self.train, self.val, self.test))
+            reason = (str(error).splitlines() or [""])[0][:200]
+            raise DataError(
+                f"data {self.name!r}: {needed / 1e6:,.0f} MB of images do not go into shared memory "
+                f"({reason}); expected room for them in /dev/shm (docker run --shm-size), or --workers 1"
+            ) from error
+        return replace(self, train=train, val=val, test=test)
+
 
 def stratified_rows(labels: np.ndarray, quotas: dict[int, int], seed: int) -> np.ndarray:
     """Rows (sum of quotas,), ascending, with `quotas[label]` drawn from each label.
@@ -101,20 +125,26 @@ def stratified_share(split: Split, n: int, seed: int) -> Split:
 
     Source: largest remainders (Hamilton's apportionment).
     """
-    if not 1 <= n <= len(split):
-        raise DataError(f"share of {n} images; expected 1 to {len(split)}, the images of the split")
     if n == len(split):
         return split
-    labels = split.labels.numpy()
+    return split.rows(share_rows(split.labels.numpy(), n, seed))
+
+
+def share_rows(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Rows (n,), ascending, of the images of a `stratified_share`.
+
+    Raises:
+        DataError: if `n` is out of range.
+    """
+    if not 1 <= n <= len(labels):
+        raise DataError(f"share of {n} images; expected 1 to {len(labels)}, the images of the split")
     present, counts = np.unique(labels, return_counts=True)
-    exact = counts * n / len(split)
+    exact = counts * n / len(labels)
     quotas = np.floor(exact).astype(int)
     # stable: among equal remainders the smaller label wins, on every machine
     largest_remainders = np.argsort(quotas - exact, kind="stable")[: n - quotas.sum()]
     quotas[largest_remainders] += 1
-    return split.rows(
-        stratified_rows(labels, dict(zip(present.tolist(), quotas.tolist(), strict=True)), seed)
-    )
+    return stratified_rows(labels, dict(zip(present.tolist(), quotas.tolist(), strict=True)), seed)
 
 
 def split_off(

@@ -1,4 +1,6 @@
-"""Batches from images that live on the device as uint8: shuffled, cropped, flipped, normalised, mixed.
+"""Batches from uint8 images: shuffled, cropped, flipped, normalised and mixed on the device.
+
+The pixels live there, or stream there where they do not fit; the batches are the same.
 
 All random choices of an epoch are drawn at its start from generators of the loader's own, on the CPU: the
 same seed gives the same batches on every device, no step waits for the device, and nothing of the caller's
@@ -12,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms import v2
 
 from nasearch.data.dataset import Split
+from nasearch.data.pixels import crops, widest_padding
+from nasearch.data.placement import Placed, place
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Batches:
 
     def __init__(
         self,
-        split: Split,
+        split: Split | Placed,
         mean: tuple[float, ...],
         std: tuple[float, ...],
         *,
@@ -62,27 +65,38 @@ class Batches:
         num_classes: int = 0,
         seed: int = 0,
         channels_last: bool = False,
+        resident: bool | None = None,
     ) -> None:
-        """Args: mean, std: a figure a channel, on the [0, 1] scale. num_classes is needed for mixing only."""
+        """Where nothing lies ready, the split is put where it is read from.
+
+        Args:
+            split: images and labels; or both where they are to be read, in which case `resident` says nothing
+                more and the border must be that of the augmentation.
+            mean: a figure a channel, on the [0, 1] scale.
+            std: the same.
+            batch_size: the most images a batch.
+            device: where batches are wanted.
+            augmentation: for training; None for evaluation.
+            num_classes: needed for mixing only.
+            seed: of shuffling and augmentation.
+            channels_last: memory format of the images.
+            resident: whether pixels live on the device (True) or stream there (False); None chooses.
+        """
         self.device = torch.device(device)
         self.augmentation = augmentation
         self.seed = seed
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.labels = split.labels.to(self.device)
-        self.height, self.width = split.images.shape[2:]
-        # still uint8, a quarter of float32's memory and traffic; padded and laid out once for all epochs
-        images = split.images.to(self.device)
-        self.padding = 0
-        if augmentation is not None and augmentation.crop_padding:
-            # reflection needs the padding to be smaller than the image
-            self.padding = min(augmentation.crop_padding, self.height - 1, self.width - 1)
-            images = reflected(images, self.padding)
-        self.images = images.permute(0, 2, 3, 1).contiguous()  # (N, H, W, C), see _cut
+        if isinstance(split, Split):
+            split = place(split, self.device, padding=border_of(augmentation, split), resident=resident)
+        self.pixels, self.labels = split.pixels, split.labels
+        self.padding = self.pixels.padding
+        self.height, self.width = split.height, split.width
         # (x / 255 - mean) / std as one multiplication and one addition
         scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
         shift = -torch.tensor(mean, dtype=torch.float64) * 255 * scale
-        self.scale = scale.float().view(1, -1, 1, 1).to(self.device)
-        self.shift = shift.float().view(1, -1, 1, 1).to(self.device)
+        # for each value of a line of pixels: a line of one length is four times as fast as lines of 1 or 3
+        self.scale = scale.float().repeat(self.width).to(self.device)
+        self.shift = shift.float().repeat(self.width).to(self.device)
         self.one_hot = torch.eye(num_classes, device=self.device)
         self.steps = -(-len(split) // batch_size)
         self.batch_size = batch_size
@@ -115,48 +129,49 @@ class Batches:
             yield from self._shuffled(number, self.augmentation)
 
     def _in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for start in range(0, len(self.labels), self.batch_size):
-            stop = start + self.batch_size
-            yield self._normalised(self.images[start:stop]), self.labels[start:stop]
+        start = 0
+        for pixels in self.pixels.in_order(self.batch_size):
+            stop = start + len(pixels)
+            yield self._normalised(pixels), self.labels[start:stop]
+            start = stop
 
     def _shuffled(self, number: int, augmentation: Augmentation) -> Iterator[tuple[Tensor, Tensor]]:
         draws = np.random.default_rng([self.seed, number])
         count = self.steps * self.batch_size
-        order = torch.from_numpy(draws.permutation(len(self.labels))[:count]).to(self.device)
-        corners = torch.from_numpy(draws.integers(0, 2 * self.padding + 1, (2, count))).to(self.device)
-        flips = torch.from_numpy(draws.integers(0, 2 if augmentation.flip else 1, count)).to(self.device)
+        order = draws.permutation(len(self.labels))[:count]
+        corners = draws.integers(0, 2 * self.padding + 1, (2, count))
+        flips = draws.integers(0, 2 if augmentation.flip else 1, count)
         kinds = draws.random(self.steps)
         mix_seeds = draws.integers(0, 2**31, self.steps).tolist()
-        for step in range(self.steps):
-            part = slice(step * self.batch_size, (step + 1) * self.batch_size)
-            rows = order[part]
+        drawn = torch.from_numpy(np.stack([order, *corners, flips])).view(4, self.steps, self.batch_size)
+        on_device = self._moved(drawn)
+        parts = self.pixels.shuffled(drawn[0], on_device[0])
+        for step, (source, rows) in enumerate(parts):
             if self.padding or augmentation.flip:
-                pixels = self._cut(rows, corners[:, part], flips[part])
+                size = (self.height, self.width)
+                pixels = crops(source, rows, on_device[1:3, step], on_device[3, step], size)
             else:
-                pixels = self.images[rows]
-            images, labels = self._normalised(pixels), self.labels[rows]
+                pixels = source if rows is None else source.index_select(0, rows)
+            images, labels = self._normalised(pixels), self.labels[on_device[0, step]]
             if kinds[step] < augmentation.mixup_share:
                 images, labels = self._mixed(self.mixers[0], images, labels, mix_seeds[step])
             elif kinds[step] < augmentation.mixup_share + augmentation.cutmix_share:
                 images, labels = self._mixed(self.mixers[1], images, labels, mix_seeds[step])
             yield images, labels
 
-    def _cut(self, rows: Tensor, corners: Tensor, flips: Tensor) -> Tensor:
-        """Crops (B, H, W, C) uint8, each at its own corner and mirrored or not, in one gather.
-
-        Channels last, one gather of 128 images took 0.8-0.9 ms on two cores (28x28x1 and 32x32x3); the same
-        gather channels first 1.1-2.7 ms, unfold and index 4-10 ms, index_select of pixels 0.8-3.8 ms. A loop
-        over the images is as fast on a CPU (0.7-1.1 ms) but launches 128 kernels a batch on a GPU.
-        """
-        columns = torch.arange(self.width, device=self.device)
-        across = torch.where(flips[:, None] > 0, self.width - 1 - columns, columns) + corners[1][:, None]
-        down = torch.arange(self.height, device=self.device) + corners[0][:, None]
-        return self.images[rows[:, None, None], down[:, :, None], across[:, None, :]]
+    def _moved(self, drawn: Tensor) -> Tensor:
+        """An epoch's draws on the device, in one copy that makes nobody wait."""
+        if self.device.type == "cuda":
+            return drawn.pin_memory().to(self.device, non_blocking=True)
+        return drawn.to(self.device)
 
     def _normalised(self, pixels: Tensor) -> Tensor:
         """(B, H, W, C) uint8 to (B, C, H, W) float32 of zero mean and unit variance, in the memory format."""
-        images = pixels.permute(0, 3, 1, 2).float()
-        return torch.addcmul(self.shift, images, self.scale).contiguous(memory_format=self.memory_format)
+        images = torch.addcmul(self.shift, pixels.flatten(2).float(), self.scale)
+        if self.memory_format == torch.contiguous_format and pixels.shape[3] == 1:
+            # both formats at once; convolutions choose theirs by the strides
+            return images[:, None]
+        return images.view(pixels.shape).permute(0, 3, 1, 2).contiguous(memory_format=self.memory_format)
 
     def _mixed(
         self, mixer: v2.Transform | None, images: Tensor, labels: Tensor, seed: int
@@ -173,8 +188,9 @@ class Batches:
         return mixed
 
 
-def reflected(images: Tensor, padding: int) -> Tensor:
-    """uint8 images (N, C, H, W) with a reflected border: (N, C, H + 2 padding, W + 2 padding)."""
-    # in parts: the reflection is computed in float32, four times the size of all images at once
-    parts = [F.pad(part.float(), (padding,) * 4, mode="reflect").byte() for part in images.split(1000)]
-    return torch.cat(parts)
+def border_of(augmentation: Augmentation | None, split: Split) -> int:
+    """Pixels of reflected border that an augmentation asks for on images of this size."""
+    if augmentation is None:
+        return 0
+    height, width = split.images.shape[2:]
+    return widest_padding(augmentation.crop_padding, height, width)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torchvision.transforms import v2
 
 from nasearch.data import Augmentation, Batches, Split
-from nasearch.data.loader import PLAIN, reflected
+from nasearch.data.loader import PLAIN
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
@@ -68,12 +68,6 @@ def test_the_global_generators_are_not_used() -> None:
     all_of(Batches(split_of(24), MEAN, STD, batch_size=4, augmentation=augmentation, num_classes=4))
     assert torch.equal(before, torch.get_rng_state())
     assert np.random.get_state()[1].tolist() == numpy_before  # type: ignore[index]  # noqa: NPY002
-
-
-def test_reflection_is_numpys() -> None:
-    images = split_of(3).images
-    expected = np.pad(images.numpy(), ((0, 0), (0, 0), (2, 2), (2, 2)), mode="reflect")
-    assert np.array_equal(reflected(images, 2).numpy(), expected)
 
 
 def test_every_crop_is_a_window_of_the_reflected_image_mirrored_or_not() -> None:
@@ -150,10 +144,29 @@ def test_mixed_batches_are_torchvisions(mixup: float, cutmix: float) -> None:
             assert float(own[0].float().mean()) == pytest.approx(weight, abs=1e-6)
 
 
-def test_shares_of_mixed_batches() -> None:
-    augmentation = Augmentation(mixup_share=0.25, cutmix_share=0.25)
+def test_shares_of_plain_mixup_and_cutmix_batches() -> None:
+    """0.5, 0.25 and 0.25 of 1,000 batches; each kind is told by its pixels."""
+    # black and white in turn: CutMix keeps these two values, MixUp makes others of them
+    images = (torch.arange(400) % 2 * 255).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 4, 4).contiguous()
     batches = Batches(
-        split_of(400, 1, 2, 2), (0.5,), (0.5,), batch_size=2, augmentation=augmentation, num_classes=4
+        Split(images, torch.arange(400) % 4),
+        (0.0,),
+        (1 / 255,),
+        batch_size=2,
+        augmentation=Augmentation(mixup_alpha=1.0, mixup_share=0.25, cutmix_share=0.25),
+        num_classes=4,
     )
-    soft = sum(labels.ndim == 2 for epoch in range(5) for _, labels in batches.epoch(epoch))
-    assert 420 < soft < 580  # 1000 draws at 1/2: mean 500, standard deviation 16
+    counts = {"plain": 0, "mixup": 0, "cutmix or of one colour": 0}
+    for epoch in range(5):
+        for pixels, labels in batches.epoch(epoch):
+            if labels.ndim == 1:
+                counts["plain"] += 1
+            elif bool(((pixels > 0.5) & (pixels < 254.5)).any()):
+                counts["mixup"] += 1
+            else:
+                counts["cutmix or of one colour"] += 1
+    # four standard deviations of a binomial of 1,000 draws: 4 sqrt(1000 p (1 - p)); a pair is of two colours
+    # with 200 / 399, else MixUp leaves no trace
+    two = 200 / 399
+    for kind, share in (("plain", 0.5), ("mixup", 0.25 * two), ("cutmix or of one colour", 0.5 - 0.25 * two)):
+        assert abs(counts[kind] - 1000 * share) < 4 * (1000 * share * (1 - share)) ** 0.5, counts
