@@ -24,10 +24,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -36,7 +33,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout that this script belongs to
 
 import nasearch as nas
-from nasearch.data import Dataset, load
+from nasearch.data import Dataset, Prepared, load
 from nasearch.measure.trained import train_proxy
 from nasearch.store import Store
 from nasearch.study.opening import proxy_recipe
@@ -94,21 +91,18 @@ def plain_once(
 
 
 def proxy_once(
-    architecture: nas.Architecture, dataset: Dataset, recipe: Recipe, seed: int, device: str, prepared: Any
+    architecture: nas.Architecture,
+    dataset: Dataset,
+    recipe: Recipe,
+    seed: int,
+    device: str,
+    prepared: Prepared,
 ) -> tuple[float, float]:
     """Seconds and accuracy of nasearch's proxy; both sides validate after the last epoch only."""
     began = time.perf_counter()
     options = known_options(train_proxy, evaluate_at=(recipe.epochs,), prepared=prepared)
     result = train_proxy(architecture, dataset, recipe, device=device, seed=seed, **options)
     return time.perf_counter() - began, result.accuracy
-
-
-def prepare(dataset: Dataset, recipe: Recipe, device: str) -> Any:
-    """What a study prepares once for all of its candidates, where this nasearch does so."""
-    if find_spec("nasearch.data.prepared") is None:
-        return None
-    prepared = import_module("nasearch.data.prepared").Prepared
-    return prepared(**known_options(prepared, dataset=dataset, device=device, images=recipe.images))
 
 
 def pairs(
@@ -118,7 +112,7 @@ def pairs(
     recipe: Recipe,
     seed: int,
     device: str,
-    prepared: Any,
+    prepared: Prepared,
 ) -> Iterator[Pair]:
     """Train every network with a seed, plain and nasearch in turn."""
     for row, architecture in enumerate(chosen):
@@ -269,7 +263,7 @@ def main(
     recipe = proxy_recipe(StudySettings(epochs=epochs, images=images), dataset)
     arrays = arrays_of(dataset, recipe.images)
     searched = nas.SearchSpace.load(space)
-    chosen, prepared = networks(searched, dataset, count, draw), prepare(dataset, recipe, device)
+    chosen, prepared = networks(searched, dataset, count, draw), Prepared(dataset, device)
     print(
         f"{space} on {data}: {count} networks x {seeds} seeds, "
         f"{recipe.epochs} epochs x {recipe.images} images"

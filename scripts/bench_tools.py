@@ -17,14 +17,12 @@ import torch
 from scipy import stats  # type: ignore[import-untyped]
 from torch import Tensor
 
-from nasearch.data import Dataset, stratified_share
+from nasearch.data import SHARE_SEED, Dataset, stratified_share
 from nasearch.measure import describe_device
 from nasearch.training import Recipe
 from scripts.plain_search import Arrays, Images, Numbers
 
 ROOT = Path(__file__).resolve().parents[1]
-SHARE_SEED = 0
-"""Of the share of images that nasearch's trainings use; the plain script gets the same images."""
 
 
 @dataclass(frozen=True)

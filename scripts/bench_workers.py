@@ -152,21 +152,20 @@ def workers_of(pid: int) -> list[int]:
     Raises:
         ClickException: on a system without /proc.
     """
-    children = Path(f"/proc/{pid}/task")
-    if not children.parent.parent.is_dir():
+    if not Path("/proc/self/stat").is_file():
         raise click.ClickException("--kill-every reads /proc; expected Linux")
     found: list[int] = []
-    try:
-        texts = [(task / "children").read_text() for task in children.iterdir()]
-    except OSError:  # the run has ended
-        return found
-    for child in (int(word) for text in texts for word in text.split()):
+    # not /proc/PID/task/*/children, which may leave out processes while another one ends
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            line = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
+            # pid (name, which may hold anything) state parent ...
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:  # it has ended meanwhile
             continue
-        if line and not any(word in line for word in HELPERS):  # a zombie has no command line
-            found.append(child)
+        is_child = int(parent) == pid and state not in "ZX"
+        if is_child and line and not any(word in line for word in HELPERS):
+            found.append(int(folder.name))
     return found
 
 

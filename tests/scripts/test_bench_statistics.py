@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from nasearch.data import Prepared
+from nasearch.data.loader import PLAIN
 from scripts import bench_proxy, bench_time_to_front, bench_workers, plain_search
 from scripts.bench_proxy import Pair, Round, accuracy_gap, speed, summary, throughput
 from scripts.bench_tools import known_options, mean_interval, pixels, plain_parts, ratio_interval
@@ -110,14 +112,18 @@ def test_only_options_that_are_taken_are_passed() -> None:
 
 
 def test_both_sides_get_the_same_images() -> None:
-    from nasearch.data import stratified_share
-    from nasearch.training.loop import SHARE_SEED
 
     dataset = small_dataset(channels=1)
     parts = plain_parts(dataset, 24)
-    share = stratified_share(dataset.train, 24, SHARE_SEED)
-    assert np.array_equal(parts["x_train"], share.images[:, 0].numpy())
-    assert np.array_equal(parts["y_train"], share.labels.numpy())
+    batches = Prepared(dataset).training(images=24, augmentation=PLAIN, batch_size=24, seed=0)
+    ((images, labels),) = batches.epoch(1)
+    shuffled = (images[:, 0] * dataset.std[0] + dataset.mean[0]) * 255
+    own = sorted(
+        (int(label), *map(int, image.flatten().round()))
+        for image, label in zip(shuffled, labels, strict=True)
+    )
+    theirs = zip(parts["x_train"], parts["y_train"], strict=True)
+    assert own == sorted((int(label), *map(int, image.flatten())) for image, label in theirs)
     assert np.array_equal(parts["y_val"], dataset.val.labels.numpy())
     assert len(plain_parts(dataset)["y_train"]) == len(dataset.train)
 

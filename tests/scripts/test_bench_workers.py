@@ -64,7 +64,7 @@ def test_each_damage_is_named() -> None:
     assert wrong_with(ROWS, two, [], 3) == ["1:2 is complete here and not there"]
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads /proc")
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="reads /proc")
 def test_workers_are_the_children_that_live() -> None:
     sleeps = "import subprocess, sys, time; p = [subprocess.Popen(['sleep', '60']) for _ in '12']; "
     program = sleeps + "print(*[q.pid for q in p], flush=True); time.sleep(60)"
