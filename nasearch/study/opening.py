@@ -102,7 +102,7 @@ def proxy_recipe(settings: StudySettings, dataset: Dataset) -> Recipe:
     return dataclasses.replace(recipe, epochs=epochs, images=images)
 
 
-def make_bench(study: Study, executor: Executor | None = None) -> Bench:
+def make_bench(study: Study, executor: Executor | None = None, checkpoints: Path | None = None) -> Bench:
     """What measuring a candidate of a study needs; in this process where no executor is given."""
     where = {**describe_device(study.device), "versions": versions()}
     fidelity = Fidelity.of(study.recipe, study.dataset).to_dict()
@@ -111,7 +111,7 @@ def make_bench(study: Study, executor: Executor | None = None) -> Bench:
         study.recipe.epochs,
         fidelity,
         where,
-        study.directory / "checkpoints",
+        checkpoints,
         quiet=study.needs_latency,
     )
 

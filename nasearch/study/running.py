@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nasearch.study.environment import deterministic
@@ -27,8 +30,9 @@ def run(study: Study, budget: int, time_s: float | None, progress: Progress, com
         store.guard(),
         deterministic(study.threads),
         make_executor(study, left) if left > 0 else in_process(study) as executor,
+        _checkpoints(study.directory / "checkpoints", progress) as checkpoints,
     ):
-        bench = make_bench(study, executor)
+        bench = make_bench(study, executor, checkpoints)
         study._note_run(command)
         progress.started(study.name, board.standing(study.spent, budget))
         known = {record.key: record for record in store.measurements(study_id)}
@@ -49,6 +53,22 @@ def run(study: Study, budget: int, time_s: float | None, progress: Progress, com
     summary = RunSummary(standing, study.outcomes(), time.monotonic() - started, stopped)
     progress.finished(summary)
     return summary
+
+
+@contextmanager
+def _checkpoints(folder: Path, progress: Progress) -> Iterator[Path | None]:
+    """A folder for the trainings in flight, gone again if it is empty; None where it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        progress.message(f"{folder}: {problem.strerror}; after a stop, candidates in flight begin anew")
+        yield None
+        return
+    try:
+        yield folder
+    finally:
+        with suppress(OSError):  # trainings in flight are left in it
+            folder.rmdir()
 
 
 def _race(study: Study) -> Race:

@@ -46,6 +46,7 @@ def make_study(images: Path, tmp_path: Path) -> Iterator[Callable[..., Study]]:
             "epochs": 1,
             "storage": f"sqlite:///{tmp_path}/n.db",
             "device": "cpu",
+            "workers": 1,
             "out": tmp_path / "out",
         }
         study = Study.create(name, **(settings | given))

@@ -28,7 +28,7 @@ class Words(nas.Progress):
         print("epoch", flush=True)
 
 study = nas.Study.create("s", space="tiny", data="npz:" + sys.argv[1], sampler="tpe", epochs=3,
-                         storage="sqlite:///" + sys.argv[2], device="cpu")
+                         storage="sqlite:///" + sys.argv[2], device="cpu", workers=1, racing=False)
 study.run(budget=int(sys.argv[3]), progress=Words())
 """
 
@@ -191,7 +191,14 @@ def test_killed_between_two_choices_the_same_network_is_proposed(
         storage = f"sqlite:///{tmp_path}/n.db"
         data = f"npz:{images}"
         return Study.create(
-            name, space="tiny", data=data, epochs=1, sampler=sampler, storage=storage, device="cpu"
+            name,
+            space="tiny",
+            data=data,
+            epochs=1,
+            sampler=sampler,
+            storage=storage,
+            device="cpu",
+            workers=1,
         )
 
     whole = make("whole")

@@ -131,7 +131,8 @@ def test_a_candidate_that_breaks_fails_alone_and_is_not_tried_again(
     assert summary.standing.spent == 4
     assert len(failed) == 2
     for trial in failed:
-        assert trial.reason == "RuntimeError: [enforce fail at alloc_cpu.cpp] not enough memory"
+        assert trial.reason is not None
+        assert trial.reason.startswith("out of memory on cpu in training, even with")
     assert sum(trial.outcome == "complete" for trial in study.trials()) == 2
     states = Counter(trial.state for trial in optuna_trials(study))
     repeated_failures = [trial for trial in study.trials() if "failed before" in (trial.reason or "")]

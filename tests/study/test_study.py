@@ -108,7 +108,7 @@ def test_deterministic_studies_repeat_their_candidates_and_accuracies(make_study
         second.run(budget=budget)
 
     def story(study: Study) -> list[tuple[object, ...]]:
-        return [(trial.key, trial.outcome, trial.values["accuracy"]) for trial in study.trials()]
+        return [(trial.key, trial.outcome, trial.values.get("accuracy")) for trial in study.trials()]
 
     assert story(first) == story(second)
 

@@ -163,7 +163,10 @@ def test_blocks_of_the_program_itself_cannot_go_to_workers(
     with plugins_forgotten():
         nas.register_block(nas.BlockSpec("narrow", {}, "a narrow one", attention=False), Narrow)
         monkeypatch.setitem(plugins._origins, "narrow", "__main__")
-        space = SearchSpace.parse("stem: {kind: narrow, channels: [4, 8, 12]}", "narrow")
+        space = SearchSpace.parse(
+            "{stem: {kind: conv, channels: 4}, stages: [{channels: [4, 8, 12], block: {kind: narrow}}]}",
+            "narrow",
+        )
         given: dict[str, Any] = {
             "space": space,
             "data": f"npz:{images}",
