@@ -1,12 +1,13 @@
 """Train random networks of a space by several recipes and keep every learning curve, as lines of JSON.
 
-    python scripts/record_curves.py curves.jsonl --networks 40 --recipe full "proxy epochs=9 images=2048"
+    python scripts/record_curves.py curves.jsonl --networks 40 --recipe full "proxy epochs=3"
 
-A recipe is the name of a built-in one, followed by changes of its fields. Every recipe trains the same networks,
-which are drawn once by seed and keep the space's limits, each as a study of seed 0 would train it. Validation
-accuracy is read after each epoch; the test split is not touched. Runs on as many single-threaded processes as
-asked for. What stands in the file already is not trained again, so a run can be interrupted and taken up, and a
-larger `--networks` adds to it. Seconds are of processor time, which other work on the machine disturbs little.
+A recipe is the name of a built-in one, followed by changes of its fields. Every recipe trains the same
+networks, which are drawn once by seed and keep the space's limits, each as a study of seed 0 would train it.
+Validation accuracy is read at the rungs that a study would race over; the test split is not touched. Runs on as
+many single-threaded processes as asked for. What stands in the file already is not trained again, so a run can
+be interrupted and taken up, and a larger `--networks` adds to it. Seconds are of processor time, which other
+work on the machine disturbs little.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from nasearch.data import Dataset, load
 from nasearch.errors import TrainingError
 from nasearch.measure.trained import train_proxy
 from nasearch.pareto import parse_limits
+from nasearch.study.race import rungs_of
 from nasearch.study.search import training_seed
 from nasearch.training import RECIPES, Recipe
 
@@ -62,10 +64,15 @@ def record(job: tuple[str, str, str, int, str]) -> str:
     cost = architecture_cost(architecture, dataset.input_shape, dataset.num_classes)
     began = time.process_time()
     try:
+        recipe = variant(recipe_text)
         result = train_proxy(
-            architecture, dataset, variant(recipe_text), seed=training_seed(seed, architecture.key)
+            architecture,
+            dataset,
+            recipe,
+            seed=training_seed(seed, architecture.key),
+            evaluate_at=rungs_of(recipe.epochs),
         )
-        curve, problem = [point.val_accuracy for point in result.curve], None
+        curve, problem = [[point.epoch, point.val_accuracy] for point in result.curve], None
     except TrainingError as error:
         curve, problem = [], str(error)
     return json.dumps(

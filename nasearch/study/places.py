@@ -32,8 +32,9 @@ TRIAL_IMAGES = 1024
 def places_of(study: Study, budget: int) -> tuple[Place, ...]:
     """The places of a run's workers; a single one where candidates are measured in this process.
 
-    What the settings say holds. Otherwise: on a processor single-threaded workers, as many as there are cores
-    and memory for, unless the study times its candidates there; on GPUs as many as memory and idle time allow.
+    What the settings say holds. Otherwise: on a processor single-threaded workers, as many as there are
+    cores and memory for, unless the study times its candidates there; on GPUs as many as memory and idle
+    time allow.
 
     Args:
         study: whose settings, data and space decide.

@@ -180,9 +180,9 @@ def is_whole(value: object, least: int, most: float = math.inf) -> bool:
 
 
 # docs/decisions.md has the tables behind both. The proxy's few steps want many small updates, images as they
-# will be judged, and the average of the weights, which foretells the end in the middle of the schedule, so that
-# candidates can race. The full recipe crops nothing because these images are centred; photographs may want
-# crop_padding 2 to 4. Neither mixes: in so short trainings mixed batches lost on the same networks and seeds.
+# will be judged, and the average of the weights, which foretells the end in the middle of the schedule, so
+# that candidates can race. The full recipe crops nothing because these images are centred; photographs may
+# want crop_padding 2 to 4. Neither mixes: in so short trainings mixed batches lost on the same networks.
 RECIPES: dict[str, Recipe] = {
     "proxy": Recipe(
         "proxy",
@@ -214,7 +214,8 @@ def find_recipe(name: str) -> Recipe:
     if name.endswith((".yaml", ".yml")):
         return Recipe.load(name)
     raise TrainingError(
-        f"recipe is {name!r}; {did_you_mean(name, RECIPES)}expected one of {', '.join(RECIPES)} or a YAML file"
+        f"recipe is {name!r}; {did_you_mean(name, RECIPES)}"
+        f"expected one of {', '.join(RECIPES)}, or a YAML file"
     )
 
 
