@@ -3,10 +3,11 @@
     python scripts/record_curves.py curves.jsonl full proxy "proxy epochs=3 images=4096" --networks 20
     python scripts/rank_recipes.py curves.jsonl
 
-Reads lines that `record_curves.py` wrote. For each recipe, and each epoch that was validated in it, prints tau-b
-with the accuracy after the full training over the networks that have both, its 95 % bootstrap interval over the
-networks, and the processor seconds of a training, scaled to the epoch. The costs stand beside: a proxy that
-ranks no better than MACs is worth nothing. All accuracies are of the validation split.
+Reads lines that `record_curves.py` wrote. For each recipe, and each epoch that was validated in it,
+prints tau-b with the accuracy after the full training over the networks that have both, its 95 %
+bootstrap interval over the networks, and the processor seconds of a training, scaled to the epoch. The
+costs stand beside: a proxy that ranks no better than MACs is worth nothing. All accuracies are of the
+validation split.
 """
 
 from __future__ import annotations

@@ -3,11 +3,11 @@
     python scripts/record_curves.py curves.jsonl --networks 40 --recipe full "proxy epochs=3"
 
 A recipe is the name of a built-in one, followed by changes of its fields. Every recipe trains the same
-networks, which are drawn once by seed and keep the space's limits, each as a study of seed 0 would train it.
-Validation accuracy is read at the rungs that a study would race over; the test split is not touched. Runs on as
-many single-threaded processes as asked for. What stands in the file already is not trained again, so a run can
-be interrupted and taken up, and a larger `--networks` adds to it. Seconds are of processor time, which other
-work on the machine disturbs little.
+networks, which are drawn once by seed and keep the space's limits, each as a study of seed 0 would train
+it. Validation accuracy is read at the rungs that a study would race over; the test split is not touched.
+Runs on as many single-threaded processes as asked for. What stands in the file already is not trained
+again, so a run can be interrupted and taken up, and a larger `--networks` adds to it. Seconds are of
+processor time, which other work on the machine disturbs little.
 """
 
 from __future__ import annotations

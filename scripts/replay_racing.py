@@ -3,12 +3,13 @@
     python scripts/record_curves.py curves.jsonl "proxy" --networks 160
     python scripts/replay_racing.py curves.jsonl
 
-Each order draws candidates without replacement, as a random search would. Without racing every one is trained
-to the top; with it the study's own rules (`nasearch.study.race`) decide, candidate after candidate, on what the
-earlier ones showed. Prints the share of the epochs that racing spends, and the difference of the final fronts'
-hypervolumes, relative to racing off: mean over the orders with its 95 % interval, and the worst orders. The
-reference point is the error of guessing and the dearest network of the file, as in a study without limits; a
-tighter one, 30 % error, is printed beside it, since it shows losses at the top more sharply.
+Each order draws candidates without replacement, as a random search would. Without racing every one is
+trained to the top; with it the study's own rules (`nasearch.study.race`) decide, candidate after
+candidate, on what the earlier ones showed. Prints the share of the epochs that racing spends, and the
+difference of the final fronts' hypervolumes, relative to racing off: mean over the orders with its 95 %
+interval, and the worst orders. The reference point is the error of guessing and the dearest network of
+the file, as in a study without limits; a tighter one, 30 % error, is printed beside it, since it shows
+losses at the top more sharply.
 """
 
 from __future__ import annotations
@@ -82,8 +83,8 @@ def main(file: Path, recipe: str | None, budget: int, orders: int, seed: int, cl
         error = np.std(gap, ddof=1) / np.sqrt(orders)
         mean, worst = float(np.mean(gap)), float(np.quantile(gap, 0.05))
         print(
-            f"hypervolume, reference {name}: {mean:+.4f} (95 % interval of the mean {mean - 1.96 * error:+.4f} to "
-            f"{mean + 1.96 * error:+.4f}; 5 % of the orders below {worst:+.4f})"
+            f"hypervolume, reference {name}: {mean:+.4f} (95 % interval of the mean "
+            f"{mean - 1.96 * error:+.4f} to {mean + 1.96 * error:+.4f}; 5 % of the orders below {worst:+.4f})"
         )
 
 
