@@ -22,6 +22,7 @@ KEY = "nasearch:key"
 ARCHITECTURE = "nasearch:architecture"
 LABEL = "nasearch:label"
 REASON = "nasearch:reason"
+TRAINING = "nasearch:training"
 RUNGS = "nasearch:rungs"
 """[[epoch, accuracy], ...] at each rung of a race that a trial reached; samplers of ours read it."""
 

@@ -207,7 +207,7 @@ class Search:
         reason = self._record(flight, done)
         if done.job.checkpoint is not None:
             done.job.checkpoint.unlink(missing_ok=True)
-        self._tell(flight.candidate)
+        self._tell(flight.candidate, done.result.facts if done.result is not None else {})
         self._failures = [*self._failures, reason] if reason is not None else []
         if len(self._failures) >= MOST_FAILURES and len(set(self._failures[-MOST_FAILURES:])) == 1:
             raise StudyError(
@@ -233,8 +233,8 @@ class Search:
             self._store.fail_measurement(flight.measurement, reason, done.seconds)
         return reason
 
-    def _tell(self, candidate: Candidate) -> None:
-        """Tell Optuna what our measurement says, and the race."""
+    def _tell(self, candidate: Candidate, facts: Mapping[str, object] | None = None) -> None:
+        """Tell Optuna what our measurement says and how the training was carried out, and the race."""
         known = self._store.measurement(self._study_id, candidate.architecture.key)
         assert known is not None
         assert known.state != "running"
@@ -247,6 +247,7 @@ class Search:
             "seconds": known.seconds,
             "accuracy": values.get("accuracy"),
             ledger.RUNGS: [list(point) for point in curve.items()] or None,
+            ledger.TRAINING: dict(facts) if facts else None,
         }
         ledger.conclude(
             candidate.trial,

@@ -11,7 +11,7 @@ from nasearch.data import Augmentation, Batches, Dataset
 from nasearch.data.prepared import Prepared
 from nasearch.training.recipe import Recipe
 
-VALIDATION_BATCH = 500
+VALIDATION_BATCH = 250
 STATISTICS_IMAGES = 512
 """Training images from which batch normalisation takes statistics of averaged weights."""
 

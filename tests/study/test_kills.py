@@ -110,7 +110,7 @@ def test_killed_between_our_measurement_and_optunas_the_result_is_told(
             device="cpu",
         )
 
-    def die(self: Search, candidate: object) -> None:
+    def die(self: Search, candidate: object, facts: object) -> None:
         raise Died
 
     first = small_study(images, tmp_path)
