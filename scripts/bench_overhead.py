@@ -100,10 +100,14 @@ def instant(
     *,
     device: str,
     seed: int,
-    on_epoch: Callable[[CurvePoint], None],
+    on_epoch: Callable[[CurvePoint], bool | None],
+    evaluate_at: Collection[int],
+    checkpoint: Path | None,
+    precision: str,
 ) -> ProxyResult:
     """The proxy that answers at once, in the place of `train_proxy`."""
-    assert device == "cpu"
+    assert (device, evaluate_at, precision) == ("cpu", (1,), "auto")
+    assert checkpoint is not None
     accuracy = 0.1 + 0.8 * int(architecture.key.partition(":")[2][:8], 16) / 0xFFFFFFFF
     point = CurvePoint(1, 1.0, 1.0, accuracy, 0.01, 0.0)
     on_epoch(point)
@@ -129,6 +133,7 @@ def run(folder: Path, sampler: str, trials: int, on_told: Callable[[int], None])
             epochs=1,
             storage=f"sqlite:///{folder}/overhead.db",
             device="cpu",
+            workers=1,
             out=folder / "out",
         ) as study,
     ):

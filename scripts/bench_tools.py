@@ -14,7 +14,7 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import stats
 from torch import Tensor
 
 from nasearch.data import SHARE_SEED, Dataset, stratified_share

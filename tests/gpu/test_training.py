@@ -8,9 +8,8 @@ import torch
 
 from nasearch import SearchSpace
 from nasearch.data import Dataset
-from nasearch.executors.in_process import InProcess, Job
+from nasearch.executors import InProcess, Job, Proxy
 from nasearch.measure.trained import ProxyResult, train_proxy
-from nasearch.space import Architecture
 from nasearch.training import CurvePoint, Recipe
 
 pytestmark = pytest.mark.gpu
@@ -18,17 +17,15 @@ pytestmark = pytest.mark.gpu
 RECIPE = Recipe("short", epochs=6, batch_size=32, lr=1e-2, mixup_share=0.1, cutmix_share=0.1)
 
 
-def proxy_on(
-    dataset: Dataset, device: torch.device, recipe: Recipe
-) -> Callable[[Architecture, int, Callable[[CurvePoint], None]], ProxyResult]:
-    def proxy(architecture: Architecture, seed: int, on_epoch: Callable[[CurvePoint], None]) -> ProxyResult:
-        return train_proxy(architecture, dataset, recipe, device=device, seed=seed, on_epoch=on_epoch)
+def proxy_on(dataset: Dataset, device: torch.device, recipe: Recipe) -> Proxy:
+    def proxy(job: Job, on_epoch: Callable[[CurvePoint], bool | None]) -> ProxyResult:
+        return train_proxy(job.architecture, dataset, recipe, device=device, seed=job.seed, on_epoch=on_epoch)
 
     return proxy
 
 
-def nothing(point: CurvePoint) -> None:
-    pass
+def always(job: Job, point: CurvePoint) -> bool:
+    return True
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -77,9 +74,9 @@ def test_a_candidate_out_of_memory_is_an_outcome_and_the_next_one_trains(
     # less than the images and one layer's output of an eighth of a batch: 64 images of 16 maps of 64 x 64
     allowed = torch.cuda.memory_reserved(device) + 24 * 2**20
     torch.cuda.set_per_process_memory_fraction(allowed / total, device)
-    failed = executor.measure(Job(0, network, 0), nothing)
+    failed = executor.measure(Job(0, network, 0), always)
     assert failed.result is None
     assert failed.reason is not None
     assert "out of memory" in failed.reason
     torch.cuda.set_per_process_memory_fraction(1.0, device)
-    assert executor.measure(Job(1, network, 0), nothing).result is not None
+    assert executor.measure(Job(1, network, 0), always).result is not None
