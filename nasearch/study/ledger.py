@@ -6,7 +6,7 @@ a study of ours. What we add are user attributes, which the dashboard shows, and
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -85,9 +85,9 @@ def keep(trial: optuna.Trial) -> None:
         storage.flush(trial._trial_id)
 
 
-def rungs_of(curve: Sequence[CurveRow], epochs: Collection[int]) -> list[list[float]]:
-    """What `RUNGS` holds: [epoch, accuracy] at those of `epochs` that a curve has reached."""
-    return [[row.epoch, row.val_accuracy] for row in curve if row.epoch in epochs]
+def rungs_in(curve: Sequence[CurveRow]) -> list[list[float]]:
+    """What `RUNGS` holds: [epoch, accuracy] of every validated epoch."""
+    return [[row.epoch, row.val_accuracy] for row in curve]
 
 
 def taken_up(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:

@@ -246,7 +246,7 @@ class Search:
         extra = {
             "seconds": known.seconds,
             "accuracy": values.get("accuracy"),
-            ledger.RUNGS: [list(point) for point in curve.items()] or None,
+            ledger.RUNGS: ledger.rungs_in(points) or None,
             ledger.TRAINING: dict(facts) if facts else None,
         }
         ledger.conclude(

@@ -91,11 +91,11 @@ def test_one_raced_out_shows_how_far_it_came_and_is_not_tried_again(make_study: 
     candidate = proposals.next()
     assert candidate is not None
     measurement = begin(study, candidate)
-    curve = tuple(CurveRow(epoch, 1.0, 1.0, 0.1 * epoch, 0.01, 1.0 * epoch) for epoch in (1, 2, 3))
+    curve = tuple(CurveRow(epoch, 1.0, 1.0, 0.1 * epoch, 0.01, 1.0 * epoch) for epoch in (1, 3))
     for row in curve:
         study._store.add_curve_point(measurement, row)
     study._store.race_out_measurement(measurement, "cannot reach the front", 3.0)
-    rungs = ledger.rungs_of(curve, (1, 3, 9))
+    rungs = ledger.rungs_in(curve)
     conclude(study, candidate, "raced_out", reason="cannot reach the front", extra={ledger.RUNGS: rungs})
     told = study._optuna.get_trials()[candidate.number]
     assert (told.state, told.values) == (TrialState.PRUNED, None)
@@ -105,7 +105,7 @@ def test_one_raced_out_shows_how_far_it_came_and_is_not_tried_again(make_study: 
         assert (trial.outcome, trial.reason) == ("raced_out", "cannot reach the front")
         assert trial.values == candidate.values  # its costs, and no accuracy
         assert trial.curve == curve
-        assert trial.rungs == ((1, curve[0].val_accuracy), (3, curve[2].val_accuracy))
+        assert trial.rungs == ((1, curve[0].val_accuracy), (3, curve[1].val_accuracy))
         assert trial.seconds == 3.0
     assert (study.spent, study.outcomes(), study.front()) == (1, {"raced_out": 1}, ())
 
