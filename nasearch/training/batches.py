@@ -14,7 +14,7 @@ from nasearch.training.recipe import Recipe
 SHARE_SEED = 0
 """Of the recipe's share of images: fixed, so that every candidate of every study sees the same ones."""
 
-VALIDATION_BATCH = 500
+VALIDATION_BATCH = 250
 STATISTICS_IMAGES = 2_000
 """Training images from which batch normalisation takes statistics of averaged weights."""
 
@@ -65,7 +65,10 @@ class TrainingData:
             some = stratified_share(self.share, min(STATISTICS_IMAGES, len(self.share)), SHARE_SEED)
             # batches of one class would have less variance than the whole
             order = np.random.default_rng(SHARE_SEED).permutation(len(some))
-            self._statistics = self._batches(some.rows(order), max(self.validation.batch_size // 2, 2))
+            most = max(self.validation.batch_size // 2, 2)
+            # of equal size, for every batch's mean and variance count the same
+            size = max(-(-len(some) // -(-len(some) // most)), 2)
+            self._statistics = self._batches(some.rows(order), size)
         for images, _ in self._statistics.epoch():
             if len(images) > 1:
                 yield images

@@ -15,9 +15,8 @@ class Library:
     """Counts what the C library is told."""
 
     def __init__(self, most: int = 1 << 40) -> None:
-        self.most, self.told = most, []
-        self.trimmed = 0
-        self.told: list[tuple[int, int]]
+        self.most, self.trimmed = most, 0
+        self.told: list[tuple[int, int]] = []
 
     def mallopt(self, parameter: int, value: int) -> int:
         self.told.append((parameter, value))

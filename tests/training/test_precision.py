@@ -179,7 +179,7 @@ def test_the_decision_reaches_batches_weights_and_teacher(
     expected = Numerics(memory_format=layout).layout
 
     def look(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
-        right.append(module[1].weight.is_contiguous(memory_format=expected))  # type: ignore[index, union-attr]
+        right.append(module[1].weight.is_contiguous(memory_format=expected))  # type: ignore[index]
 
     student.register_forward_hook(look)
     teacher.register_forward_hook(look)
