@@ -96,6 +96,10 @@ class Prepared:
             channels_last=channels_last,
         )
 
+    def size(self, images: int | None) -> int:
+        """How many training images a share of so many really has."""
+        return len(self._train) if images is None else min(images, len(self._train))
+
     def sample(
         self, count: int, *, images: int | None, batch_size: int = 250, channels_last: bool = True
     ) -> Batches:

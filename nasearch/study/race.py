@@ -166,8 +166,10 @@ def foretell(accuracy: float, pairs: Sequence[tuple[float, float]]) -> Forecast:
     precision = 1 / (PRIOR_SLOPE_SD / PRIOR_NOISE) ** 2  # in units of the noise
     spread = float(((x - x_mean) ** 2).sum()) + precision
     slope = (float(((x - x_mean) * (y - y_mean)).sum()) + precision * PRIOR_SLOPE) / spread
-    residuals = y - y_mean - slope * (x - x_mean)
-    variance = (PRIOR_NOISE_WEIGHT * PRIOR_NOISE**2 + float((residuals**2).sum())) / (PRIOR_NOISE_WEIGHT + n)
+    residuals = float(((y - y_mean - slope * (x - x_mean)) ** 2).sum())
+    surprise = precision * (slope - PRIOR_SLOPE) ** 2
+    weight = PRIOR_NOISE_WEIGHT + n
+    variance = (PRIOR_NOISE_WEIGHT * PRIOR_NOISE**2 + residuals + surprise) / weight
     mean = y_mean + slope * (accuracy - x_mean)
     deviation = math.sqrt(variance * (1 + 1 / n + (accuracy - x_mean) ** 2 / spread))
     return Forecast(float(mean), deviation)

@@ -57,10 +57,13 @@ class TrainingData:
     def plain(self) -> Iterator[Tensor]:
         """Some training images without augmentation, in batches of at least two."""
         if self._statistics is None:
+            count = min(STATISTICS_IMAGES, self._prepared.size(self._images))
+            most = max(self.validation.batch_size // 2, 2)
             self._statistics = self._prepared.sample(
-                STATISTICS_IMAGES,
+                count,
                 images=self._images,
-                batch_size=max(self.validation.batch_size // 2, 2),
+                # of equal size, for every batch's mean and variance count the same
+                batch_size=max(-(-count // -(-count // most)), 2),
                 channels_last=self._channels_last,
             )
         for images, _ in self._statistics.epoch():
