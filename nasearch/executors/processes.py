@@ -26,10 +26,10 @@ from nasearch.executors.job import Done, Executor, Job, OnPoint
 from nasearch.executors.task import BEGUN, KEY, READY, Task
 
 MOST_FALSE_STARTS = 3
-"""Workers in a row that die before they are ready; then something is wrong with all of them."""
+"""Workers in a row that end by themselves before they begin a job; then something is wrong with all of them."""
 
-FAREWELL_S = 5.0
-"""A worker that is told to end and does not is killed after this long."""
+FAREWELL_S = 10.0
+"""A worker that is ending (it may write its memory to the disk) and does not end is killed after this long."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Place:
 class _Worker:
     """One process, its place, and what it is doing."""
 
+    name: str
     place: Place
     process: subprocess.Popen[bytes]
     log: Path
@@ -75,10 +76,11 @@ class Processes(Executor):
         save_dataset(dataset, self._dataset)
         self._key = secrets.token_bytes(32)
         self._listener = Listener(authkey=self._key)
-        self._arrivals: deque[tuple[int, Connection]] = deque()
+        self._arrivals: deque[tuple[str, Connection]] = deque()
         self._bell, self._ring = Pipe(duplex=False)
         self._closed = False
-        threading.Thread(target=self._let_in, name="workers", daemon=True).start()
+        self._doorman = threading.Thread(target=self._let_in, name="workers", daemon=True)
+        self._doorman.start()
         self._queue: deque[Job] = deque()
         self._false_starts = 0
         self._workers = [self._start(place) for place in self._places]
@@ -125,13 +127,15 @@ class Processes(Executor):
         if self._closed:
             return
         self._closed = True
-        Client(self._listener.address, authkey=self._key).close()  # wakes the thread that accepts
         for worker in self._workers:
             worker.process.terminate()
         for worker in self._workers:
             _end(worker.process)
             if worker.connection is not None:
                 worker.connection.close()
+        with Client(self._listener.address, authkey=self._key) as door:
+            door.send(None)  # ends the thread that accepts
+        self._doorman.join()
         self._listener.close()
         self._bell.close()
         self._ring.close()
@@ -140,9 +144,11 @@ class Processes(Executor):
     # workers that come and go
 
     def _start(self, place: Place) -> _Worker:
-        log = Path(self._folder.name) / f"{secrets.token_hex(4)}.log"
-        program = [sys.executable, "-m", "nasearch.executors.worker"]
-        where = [str(self._listener.address), str(self._dataset), place.device]
+        name = secrets.token_hex(4)
+        log = Path(self._folder.name) / f"{name}.log"
+        # -P: a file of the caller's folder must not hide a module
+        program = [sys.executable, "-P", "-m", "nasearch.executors.worker"]
+        where = [str(self._listener.address), name, str(self._dataset), place.device]
         environment = {**os.environ, KEY: self._key.hex()}
         if place.threads:
             environment["OMP_NUM_THREADS"] = str(place.threads)
@@ -156,29 +162,31 @@ class Processes(Executor):
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
-        return _Worker(place, process, log)
+        return _Worker(name, place, process, log)
 
     def _let_in(self) -> None:
         """Accept workers that call; in a thread, since accepting cannot be waited for with the rest."""
         while True:
             try:
                 connection = self._listener.accept()
-                if self._closed:
-                    connection.close()
-                    return
-                self._arrivals.append((connection.recv(), connection))
-                self._ring.send(None)
+                name = connection.recv()
             except (OSError, EOFError, AuthenticationError):
-                continue  # one that died at the door, or a stranger
+                time.sleep(0.05)  # one that died at the door, a stranger, or no descriptor left
+                continue
+            if name is None:  # the owner itself, closing
+                connection.close()
+                return
+            self._arrivals.append((name, connection))
+            self._ring.send(None)
 
     def _admit(self) -> None:
         """Give a worker that has called its task."""
         self._bell.recv()
-        pid, connection = self._arrivals.popleft()
+        name, connection = self._arrivals.popleft()
         for worker in self._workers:
-            if worker.process.pid == pid:
+            if worker.name == name:
                 worker.connection = connection
-                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its death is seen below
+                with contextlib.suppress(OSError):  # its death is seen when it is listened to
                     connection.send(self._task)
 
     def _hear(self, worker: _Worker, on_point: OnPoint) -> Done | None:
@@ -186,20 +194,22 @@ class Processes(Executor):
         assert worker.connection is not None
         try:
             said = worker.connection.recv()
-            if said == READY:
-                worker.is_ready, self._false_starts = True, 0
-                self._assign()
-            elif said == BEGUN:
-                worker.has_begun = True
-            elif isinstance(said, Done):
-                worker.job = None
-                self._assign()
-                return said
-            else:
-                assert worker.job is not None
-                worker.connection.send(on_point(worker.job, said))
-        except (EOFError, BrokenPipeError, ConnectionResetError):
+        except (EOFError, OSError):
             return self._bury(worker)
+        if said == READY:
+            worker.is_ready = True
+            self._assign()
+        elif said == BEGUN:
+            worker.has_begun, self._false_starts = True, 0
+        elif isinstance(said, Done):
+            worker.job = None
+            self._assign()
+            return said
+        else:
+            assert worker.job is not None
+            answer = on_point(worker.job, said)
+            with contextlib.suppress(OSError):  # its death is seen when it is listened to
+                worker.connection.send(answer)
         return None
 
     def _assign(self) -> None:
@@ -208,7 +218,7 @@ class Processes(Executor):
                 assert worker.connection is not None
                 worker.job, worker.has_begun = self._queue.popleft(), False
                 worker.since = time.perf_counter()
-                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its death is seen later
+                with contextlib.suppress(OSError):  # its death is seen when it is listened to
                     worker.connection.send(worker.job)
 
     def _bury(self, worker: _Worker | None) -> Done | None:
@@ -217,13 +227,14 @@ class Processes(Executor):
             return None
         if worker.connection is not None:
             worker.connection.close()
-        how = _how_it_ended(_end(worker.process))
-        last = _last_line(worker.log)
-        if not worker.is_ready:
+        code = _end(worker.process)
+        how, last = _how_it_ended(code), _last_line(worker.log)
+        # A worker that somebody kills as it starts says nothing about the next one.
+        if not worker.has_begun and code not in (-signal.SIGKILL, -signal.SIGTERM):
             self._false_starts += 1
             if self._false_starts >= MOST_FALSE_STARTS:
                 raise StudyError(
-                    f"{MOST_FALSE_STARTS} worker processes died before they were ready: {how}{last}"
+                    f"{MOST_FALSE_STARTS} worker processes died before they began: {how}{last}"
                 )
         self._workers[self._workers.index(worker)] = self._start(worker.place)
         if worker.job is None:

@@ -21,11 +21,12 @@ OWNER_POLL_S = 1.0
 """A worker outlives its owner by this long."""
 
 
-def main(address: str, dataset: str, device: str, threads: int, share: float) -> None:
+def main(address: str, name: str, dataset: str, device: str, threads: int, share: float) -> None:
     """Serve one owner until it goes.
 
     Args:
         address: where the owner listens.
+        name: by which it knows this worker.
         dataset: file of `save_dataset`, mapped into memory, so that workers share its pages.
         device: torch device of this worker.
         threads: of torch; 0 leaves them as they are.
@@ -35,7 +36,7 @@ def main(address: str, dataset: str, device: str, threads: int, share: float) ->
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     connection = Client(address, authkey=bytes.fromhex(os.environ.pop(KEY)))
     try:
-        connection.send(os.getpid())
+        connection.send(name)
         _serve(connection, connection.recv(), Path(dataset), device, threads, share)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the owner has gone, and with it whoever could use a result
@@ -90,4 +91,4 @@ def _end_with(owner: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), float(sys.argv[5]))
+    main(*sys.argv[1:5], threads=int(sys.argv[5]), share=float(sys.argv[6]))

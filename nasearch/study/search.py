@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import optuna
 
-from nasearch.errors import MeasurementError, StudyError
+from nasearch.errors import MeasurementError, StoreError, StudyError
 from nasearch.executors import Done, Executor, Job
 from nasearch.store import Store
 from nasearch.store.leases import Lease
@@ -106,9 +107,11 @@ class Search:
                 if not self._flights:
                     return stopped
                 self._land(self._executor.wait(self._on_point))
-        except KeyboardInterrupt:
-            for flight in self._flights.values():
-                self._store.interrupt_measurement(flight.measurement)
+        except BaseException:
+            # A Ctrl-C, a full disk or a lost lease is no fault of the candidates in flight.
+            with suppress(StoreError):
+                for flight in self._flights.values():
+                    self._store.interrupt_measurement(flight.measurement)
             raise
 
     def _fill(self, budget: int, until: float | None) -> Stopped:
@@ -153,10 +156,19 @@ class Search:
             reason = f"the process died {known.attempts} times while this network was measured"
             self._store.fail_measurement(known.id, reason, 0.0)
             self._tell(candidate)
+        elif known is not None and not (verdict := self._last_verdict(candidate)).goes_on:
+            # its process died between the verdict and its record; stopping is for ever
+            self._store.race_out_measurement(known.id, verdict.reason, 0.0)
+            self._tell(candidate)
         else:
             self._progress.message(f"taking up trial {candidate.number} again")
-            self._spent -= known is not None  # it is counted already
             self._waiting.append(candidate)
+
+    def _last_verdict(self, candidate: Candidate) -> Verdict:
+        """What the race says of a candidate where a dead run left it."""
+        points = self._store.curve(self._study_id, candidate.architecture.key)
+        curve = {point.epoch: point.val_accuracy for point in points}
+        return self._race.judge(candidate.values, curve) if curve else GO_ON
 
     def _enrol(self, candidate: Candidate) -> Job:
         """Note that a candidate's measurement begins, or goes on."""
@@ -164,6 +176,7 @@ class Search:
         file = None if bench.checkpoints is None else bench.checkpoints / f"trial{candidate.number}.pt"
         job = Job(candidate.number, architecture, training_seed(self._seed, architecture.key), file)
         goes_on = file is not None and file.exists()
+        is_new = self._store.measurement(self._study_id, architecture.key) is None
         self._progress.candidate(candidate.number, architecture.label)
         measurement = self._store.start_measurement(
             self._study_id,
@@ -180,7 +193,7 @@ class Search:
             points = self._store.curve(self._study_id, architecture.key)
             flight.curve = {point.epoch: point.val_accuracy for point in points}
         self._flights[candidate.number] = flight
-        self._spent += 1
+        self._spent += is_new
         return job
 
     def _on_point(self, job: Job, point: CurvePoint) -> bool:
@@ -189,8 +202,11 @@ class Search:
         flight = self._flights[job.number]
         self._store.add_curve_point(flight.measurement, CurveRow(**asdict(point)))
         self._progress.epoch(job.number, point, self._bench.epochs)
+        if point.epoch > max(flight.curve, default=0):
+            flight.deaths = 0
+        # A training whose checkpoint did not fit began anew: what it had shown beyond this epoch is void.
+        flight.curve = {epoch: value for epoch, value in flight.curve.items() if epoch < point.epoch}
         flight.curve[point.epoch] = point.val_accuracy
-        flight.deaths = 0
         flight.verdict = self._race.judge(flight.candidate.values, flight.curve)
         return flight.verdict.goes_on
 
@@ -199,15 +215,15 @@ class Search:
         assert done.job.number is not None
         flight = self._flights[done.job.number]
         flight.deaths += done.died
-        if done.died and flight.deaths < MOST_DEATHS:
+        if done.died and flight.verdict.goes_on and flight.deaths < MOST_DEATHS:
             self._progress.message(f"trial {done.job.number} is taken up again: {done.reason}")
             self._executor.submit(done.job)
             return
         del self._flights[done.job.number]
         reason = self._record(flight, done)
+        self._tell(flight.candidate, done.result.facts if done.result is not None else {})
         if done.job.checkpoint is not None:
             done.job.checkpoint.unlink(missing_ok=True)
-        self._tell(flight.candidate, done.result.facts if done.result is not None else {})
         self._failures = [*self._failures, reason] if reason is not None else []
         if len(self._failures) >= MOST_FAILURES and len(set(self._failures[-MOST_FAILURES:])) == 1:
             raise StudyError(
@@ -219,10 +235,11 @@ class Search:
         """Write a measurement's end; the reason if it is a failure."""
         self._lease.beat()  # raises where another process has taken the study over meanwhile
         reason = done.reason
+        if not flight.verdict.goes_on:  # also where its worker died after it was told
+            self._store.race_out_measurement(flight.measurement, flight.verdict.reason, done.seconds)
+            return None
         if done.died:
             reason = f"{done.reason}, {flight.deaths} times without an epoch between"
-        if done.result is not None and done.result.stopped:
-            self._store.race_out_measurement(flight.measurement, flight.verdict.reason, done.seconds)
         elif done.result is not None:
             values = {**flight.candidate.values, "accuracy": done.result.accuracy}
             try:

@@ -138,7 +138,7 @@ def test_workers_that_never_come_to_life_end_the_run_with_their_last_words(datas
     task = Task(recipe={**RECIPE.to_dict(), "epochs": 0}, evaluate_at=(1,))
     with Processes(dataset, task, [Place()]) as executor:
         executor.submit(job(7))
-        with pytest.raises(StudyError, match=r"3 worker processes died before they were ready.*epochs is 0"):
+        with pytest.raises(StudyError, match=r"3 worker processes died before they began.*epochs is 0"):
             executor.wait(always)
 
 
