@@ -32,11 +32,15 @@ class TrialStorage(BaseStorage):
     that `optuna.get_storage` puts before every subclass of it goes over all trials at each call. So this is
     a storage of its own beside it, with its studies and their attributes left to `RDBStorage`.
 
-    A trial is written three times: as it is made (from then on its number is given), when `flush` asks for
-    it, and as it ends. Between, its parameters, attributes and intermediate values are in memory, where every
-    reader of this object finds them; of a process that dies they are lost, as far as they were not flushed,
-    and its trial stays running. Finished trials are read once. What other processes add is seen at the next
-    `get_all_trials`, what they write to the attributes of a trial that runs here, when it ends.
+    A trial that runs here is written three times: as it is made (from then on its number is given), when
+    `flush` asks for it, and as it ends. Between, its parameters, attributes and intermediate values are in
+    memory, where every reader of this object finds them; of a process that dies they are lost, as far as they
+    were not flushed, and its trial stays running. Finished trials are read once. What other processes add is
+    seen at the next `get_all_trials`, what they write to the attributes of a trial that runs here, when it
+    ends.
+
+    A trial runs here if this object made it, started it when it waited, or was asked to flush it, as who
+    takes up that of a dead process does. What is noted on any other is written at once.
 
     Making and flushing do not wait for the disk: a kill loses neither, and a power cut only together with
     everything that was written after it. The end of a trial waits, and so does what a person enqueues.
@@ -51,7 +55,7 @@ class TrialStorage(BaseStorage):
         self._names: dict[int, str] = {}
         self._directions: dict[int, list[StudyDirection]] = {}
         self._study_of: dict[int, int] = {}
-        self._buffers: dict[int, Notes] = {}  # of the running trials that are written here, by id
+        self._buffers: dict[int, Notes] = {}  # of the trials that run here, by id
 
     def __getstate__(self) -> dict[str, Any]:
         return {"url": self._database.url}
@@ -188,7 +192,7 @@ class TrialStorage(BaseStorage):
             self._note(changed, Notes(steps={step: intermediate_value}))
 
     def flush(self, trial_id: int) -> None:
-        """Write what a running trial has so far, so that it outlives its process.
+        """Write what a running trial has so far, so that it outlives its process; from now on it runs here.
 
         Raises:
             KeyError: if there is no such trial.
@@ -197,7 +201,9 @@ class TrialStorage(BaseStorage):
         with self._lock:
             buffer = self._buffers.get(trial_id)
             if buffer is None:
-                self.get_trial(trial_id)  # raises where there is none; others are written at once
+                # what others have noted on it is known from here on, and written already
+                if self._find(trial_id).state == TrialState.RUNNING:
+                    self._buffers[trial_id] = Notes()
                 return
             if buffer == Notes():
                 return
@@ -297,7 +303,7 @@ class TrialStorage(BaseStorage):
         self._known.setdefault(study_id, KnownTrials()).put(trial)
 
     def _find(self, trial_id: int) -> FrozenTrial:
-        """A trial as it is: from memory where it is finished or written here, else read anew."""
+        """A trial as it is: from memory where it is finished or runs here, else read anew."""
         study_id = self._study_of.get(trial_id)
         if study_id is None:
             with self._database.read() as connection:
@@ -319,10 +325,10 @@ class TrialStorage(BaseStorage):
         return trial
 
     def _note(self, changed: FrozenTrial, notes: Notes) -> None:
-        """Keep a change of a running trial, write that of a waiting one."""
+        """Keep a change of a trial that runs here, write that of any other."""
         trial_id = changed._trial_id
-        if changed.state == TrialState.RUNNING:
-            buffer = self._buffers.setdefault(trial_id, Notes())
+        buffer = self._buffers.get(trial_id)
+        if buffer is not None:
             buffer.params |= notes.params
             buffer.user |= notes.user
             buffer.system |= notes.system

@@ -173,6 +173,57 @@ def test_what_others_note_on_a_running_trial_stays(mine: optuna.Study, theirs: o
     assert mine.get_trials() == theirs.get_trials()
 
 
+@pytest.fixture
+def other(store: Store, mine: optuna.Study) -> Iterator[TrialStorage]:
+    """A second storage of ours on the same database, as another live process has it."""
+    with Store.open(store.url) as second:
+        yield second.optuna
+
+
+def test_what_is_noted_on_a_trial_that_runs_elsewhere_is_written_at_once(
+    mine: optuna.Study, theirs: optuna.Study, other: TrialStorage
+) -> None:
+    trial = mine.ask()
+    decide(trial)
+    other.set_trial_user_attr(trial._trial_id, "note", "looks odd")
+    other.set_trial_system_attr(trial._trial_id, "mark", 1)
+    other.set_trial_intermediate_value(trial._trial_id, 3, 0.5)
+    other.set_trial_param(trial._trial_id, "x", 0.25, FloatDistribution(0, 1))
+    for reader in (other, theirs._storage):
+        seen = reader.get_trial(trial._trial_id)
+        assert (seen.user_attrs, seen.system_attrs) == ({"note": "looks odd"}, {"mark": 1})
+        assert (seen.intermediate_values, seen.params) == ({3: 0.5}, {"x": 0.25})
+    mine.tell(trial, [1.0, 2.0])
+    assert mine.get_trials()[0].user_attrs == {"label": ["tuple", 1.5], "note": "looks odd"}
+
+
+def test_who_noted_something_goes_on_seeing_what_the_other_does(
+    store: Store, mine: optuna.Study, other: TrialStorage
+) -> None:
+    trial = mine.ask()
+    other.set_trial_user_attr(trial._trial_id, "note", "looks odd")
+    decide(trial)
+    store.optuna.flush(trial._trial_id)
+    seen = other.get_trial(trial._trial_id)
+    assert seen.params == trial.params
+    assert seen.user_attrs == {"label": ["tuple", 1.5], "note": "looks odd"}
+    mine.tell(trial, [1.0, 2.0])
+    with pytest.raises(UpdateFinishedTrialError, match="Trial#0"):
+        other.set_trial_user_attr(trial._trial_id, "late", 1)
+
+
+def test_a_flushed_trial_of_another_process_runs_here_from_then_on(
+    mine: optuna.Study, theirs: optuna.Study, other: TrialStorage
+) -> None:
+    trial_id = mine.ask()._trial_id
+    other.flush(trial_id)
+    other.set_trial_user_attr(trial_id, "label", 1)
+    assert theirs.get_trials()[0].user_attrs == {}
+    assert other.get_trial(trial_id).user_attrs == {"label": 1}
+    other.flush(trial_id)
+    assert theirs.get_trials()[0].user_attrs == {"label": 1}
+
+
 def test_a_running_trial_of_a_dead_process_is_taken_up(store: Store, mine: optuna.Study) -> None:
     trial = mine.ask()
     decide(trial)
