@@ -8,7 +8,7 @@ normalisation, augmentation and the device are the loader's.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -34,11 +34,6 @@ class Split:
         """The split of these rows only; rows (n,) integers."""
         chosen = torch.from_numpy(rows)
         return Split(self.images[chosen], self.labels[chosen])
-
-    def shared(self) -> Split:
-        """The split in shared memory, its images laid out as batches read them."""
-        images = self.images.contiguous(memory_format=torch.channels_last)
-        return Split(images.share_memory_(), self.labels.share_memory_())
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,25 +73,6 @@ class Dataset:
     def in_channels(self) -> int:
         """1 for grey, 3 for colour."""
         return self.input_shape[0]
-
-    def shared(self) -> Dataset:
-        """The data set in shared memory: torch.multiprocessing sends it to a process without its pixels.
-
-        Grey images are moved there, colour ones copied into another layout: let go of the data set as it was.
-
-        Raises:
-            DataError: if there is too little shared memory.
-        """
-        try:
-            train, val, test = (split.shared() for split in (self.train, self.val, self.test))
-        except RuntimeError as error:
-            needed = sum(split.images.nbytes for split in (self.train, self.val, self.test))
-            reason = (str(error).splitlines() or [""])[0][:200]
-            raise DataError(
-                f"data {self.name!r}: {needed / 1e6:,.0f} MB of images do not go into shared memory "
-                f"({reason}); expected room for them in /dev/shm (docker run --shm-size), or --workers 1"
-            ) from error
-        return replace(self, train=train, val=val, test=test)
 
 
 def stratified_rows(labels: np.ndarray, quotas: dict[int, int], seed: int) -> np.ndarray:

@@ -2,16 +2,13 @@ from __future__ import annotations
 
 import gc
 import weakref
-from multiprocessing.queues import Queue
 
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as mp
 
 from nasearch.data import SHARE_SEED, Augmentation, Batches, Dataset, Prepared, Split, stratified_share
 from nasearch.data.dataset import make_dataset
-from nasearch.data.pixels import Resident
 from nasearch.errors import DataError
 
 ALL = Augmentation(crop_padding=2, flip=True, mixup_share=0.3, cutmix_share=0.3)
@@ -96,54 +93,3 @@ def test_there_is_one_for_a_data_set_and_device_and_it_goes_with_the_data_set() 
 def test_a_share_of_nothing_is_refused() -> None:
     with pytest.raises(DataError, match="share of 0 images; expected 1 to"):
         Prepared(dataset_of(1)).training(images=0, augmentation=ALL, batch_size=8, seed=0)
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_shared_data_are_the_same_data(channels: int) -> None:
-    dataset = dataset_of(channels)
-    shared = dataset.shared()
-    for part in ("train", "val", "test"):
-        before, after = getattr(dataset, part), getattr(shared, part)
-        assert torch.equal(before.images, after.images)
-        assert torch.equal(before.labels, after.labels)
-        assert after.images.is_shared()
-    assert (shared.fingerprint, shared.mean) == (dataset.fingerprint, dataset.mean)
-
-
-def brighten(dataset: Dataset, queue: Queue[tuple[bool, float]]) -> None:
-    """In another process: read batches of the data that came, then write into their pixels."""
-    torch.set_num_threads(1)
-    prepared = Prepared.of(dataset)
-    batches = prepared.training(images=None, augmentation=Augmentation(), batch_size=8, seed=1)
-    pixels = batches.pixels
-    copied = isinstance(pixels, Resident) and pixels.images.data_ptr() != dataset.train.images.data_ptr()
-    queue.put((copied, float(sum(images.double().sum() for images, _ in batches.epoch(1)))))
-    dataset.train.images.fill_(255)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("channels", [1, 3])
-def test_another_process_sees_the_same_memory(channels: int) -> None:
-    dataset = dataset_of(channels).shared()
-    batches = Prepared(dataset).training(images=None, augmentation=Augmentation(), batch_size=8, seed=1)
-    expected = float(sum(images.double().sum() for images, _ in batches.epoch(1)))
-    context = mp.get_context("spawn")
-    queue = context.Queue()
-    process = context.Process(target=brighten, args=(dataset, queue))
-    process.start()
-    copied, found = queue.get(timeout=60)
-    process.join()
-    queue.close()
-    queue.join_thread()
-    assert not copied
-    assert found == expected
-    assert bool((dataset.train.images == 255).all())
-
-
-def test_too_little_shared_memory_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(tensor: torch.Tensor) -> torch.Tensor:
-        raise RuntimeError("unable to allocate shared memory(shm) for file </torch_1>: No space left (28)")
-
-    monkeypatch.setattr(torch.Tensor, "share_memory_", full)
-    with pytest.raises(DataError, match=r"data 'made': 0 MB .*No space left.*--shm-size.*--workers 1"):
-        dataset_of(1).shared()
