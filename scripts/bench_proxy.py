@@ -33,7 +33,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout that this script belongs to
 
 import nasearch as nas
-from nasearch.data import Dataset, Prepared, load
+from nasearch.data import Dataset, load
 from nasearch.measure.trained import train_proxy
 from nasearch.store import Store
 from nasearch.study.opening import proxy_recipe
@@ -42,7 +42,6 @@ from nasearch.training import Recipe
 from scripts.bench_tools import (
     Interval,
     arrays_of,
-    known_options,
     left_out,
     machine,
     machine_line,
@@ -51,7 +50,7 @@ from scripts.bench_tools import (
     set_threads,
 )
 from scripts.plain_search import Arrays, Numbers, train_plain
-from scripts.record_curves import networks
+from scripts.recipe_tools import networks
 
 TARGET_CPU, TARGET_GPU = 1.6, 10.0
 TARGET_POINTS = -0.5
@@ -96,12 +95,12 @@ def proxy_once(
     recipe: Recipe,
     seed: int,
     device: str,
-    prepared: Prepared,
 ) -> tuple[float, float]:
     """Seconds and accuracy of nasearch's proxy; both sides validate after the last epoch only."""
     began = time.perf_counter()
-    options = known_options(train_proxy, evaluate_at=(recipe.epochs,), prepared=prepared)
-    result = train_proxy(architecture, dataset, recipe, device=device, seed=seed, **options)
+    result = train_proxy(
+        architecture, dataset, recipe, device=device, seed=seed, evaluate_at=(recipe.epochs,)
+    )
     return time.perf_counter() - began, result.accuracy
 
 
@@ -112,12 +111,11 @@ def pairs(
     recipe: Recipe,
     seed: int,
     device: str,
-    prepared: Prepared,
 ) -> Iterator[Pair]:
     """Train every network with a seed, plain and nasearch in turn."""
     for row, architecture in enumerate(chosen):
         plain_seconds, plain_accuracy = plain_once(architecture, arrays, recipe, seed, device)
-        seconds, accuracy = proxy_once(architecture, dataset, recipe, seed, device, prepared)
+        seconds, accuracy = proxy_once(architecture, dataset, recipe, seed, device)
         yield Pair(row, seed, plain_seconds, seconds, plain_accuracy, accuracy)
 
 
@@ -147,7 +145,8 @@ def side_by_side(
         storage=storage,
         device=device,
         out=folder,
-        **known_options(nas.Study.create, racing=False, workers=workers),
+        racing=False,
+        workers=workers,
     ) as study:
         with Store.open(storage) as store:
             trials = optuna.load_study(study_name="bench", storage=store.optuna)
@@ -263,7 +262,7 @@ def main(
     recipe = proxy_recipe(StudySettings(epochs=epochs, images=images), dataset)
     arrays = arrays_of(dataset, recipe.images)
     searched = nas.SearchSpace.load(space)
-    chosen, prepared = networks(searched, dataset, count, draw), Prepared(dataset, device)
+    chosen = networks(searched, dataset, count, draw)
     print(
         f"{space} on {data}: {count} networks x {seeds} seeds, "
         f"{recipe.epochs} epochs x {recipe.images} images"
@@ -273,12 +272,12 @@ def main(
     print(f"{machine_line(device)}; {time.strftime('%Y-%m-%d')}", flush=True)
     # the first of each kind pays for what is loaded lazily
     plain_once(chosen[0], arrays, recipe, 0, device)
-    proxy_once(chosen[0], dataset, recipe, 0, device, prepared)
+    proxy_once(chosen[0], dataset, recipe, 0, device)
     found: list[Pair] = []
     rounds: list[Round] = []
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(seeds):
-            for pair in pairs(chosen, dataset, arrays, recipe, seed, device, prepared):
+            for pair in pairs(chosen, dataset, arrays, recipe, seed, device):
                 found.append(pair)
                 print(
                     f"seed {seed} network {pair.network}: plain {pair.plain_seconds:.2f} s "

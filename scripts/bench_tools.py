@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -89,12 +88,6 @@ def machine_line(device: str) -> str:
         f"{about['name']}, {about['cores']} core(s), {about['threads']} thread(s) in this process, "
         f"torch {about['torch']}, Python {about['python']}"
     )
-
-
-def known_options(call: Callable[..., Any], **options: Any) -> dict[str, Any]:
-    """Those of the options that this nasearch's `call` takes; the scripts run with older ones too."""
-    taken = inspect.signature(call).parameters
-    return {name: value for name, value in options.items() if name in taken}
 
 
 def left_out(recipe: Recipe) -> dict[str, object]:

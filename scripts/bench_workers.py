@@ -37,7 +37,6 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout that this script belongs to
 
 from nasearch.store import MeasurementRecord, Store
-from nasearch.study.settings import names
 from scripts.bench_tools import (
     environment,
     machine,
@@ -50,8 +49,6 @@ from scripts.bench_tools import (
 STUDY = "workers"
 ALL_CORES, SINGLE, TWO = "one worker, all cores", "one single-threaded worker", "two single-threaded workers"
 TARGETS = {ALL_CORES: 1.2, SINGLE: 1.6}
-HELPERS = ("resource_tracker", "forkserver")
-"""Words in the command lines of Python's own helper processes, which are no workers."""
 
 
 @dataclass(frozen=True)
@@ -88,15 +85,14 @@ class Job:
     images: int | None
 
     def command(self, folder: Path, workers: int) -> list[str]:
-        """The command line of a run in a folder; an older nasearch gets no options that it does not know."""
+        """The command line of a run in a folder."""
         given = ["--space", self.space, "--data", self.data, "--budget", str(self.budget), "--device", "cpu"]
         given += ["--sampler", "random", "--no-finish", "--study", STUDY, "--out", str(folder / "out")]
         given += ["--storage", f"sqlite:///{database(folder)}"]
         for name in ("epochs", "images"):
             value = getattr(self, name)
             given += [] if value is None else [f"--{name}", str(value)]
-        given += ["--workers", str(workers)] if "workers" in names() else []
-        given += ["--no-racing"] if "racing" in names() else []
+        given += ["--workers", str(workers), "--no-racing"]
         return nasearch_command("run", *given)
 
 
@@ -128,18 +124,16 @@ def summary(timings: Sequence[Timing]) -> list[str]:
     lines = ["| | search s, mean ± sd | whole process s | candidates a minute |", "| --- | --- | --- | --- |"]
     rows = {name: [each for each in timings if each.setup == name] for name in (ALL_CORES, SINGLE, TWO)}
     for name, row in rows.items():
-        if row:
-            seconds = [each.search_seconds for each in row]
-            sd = np.std(seconds, ddof=1) if len(seconds) > 1 else float("nan")
-            whole = np.mean([each.process_seconds for each in row])
-            rate = 60 * row[0].candidates / np.mean(seconds)
-            lines.append(f"| {name} | {np.mean(seconds):.1f} ± {sd:.1f} | {whole:.1f} | {rate:.1f} |")
+        seconds = [each.search_seconds for each in row]
+        sd = np.std(seconds, ddof=1) if len(seconds) > 1 else float("nan")
+        whole = np.mean([each.process_seconds for each in row])
+        rate = 60 * row[0].candidates / np.mean(seconds)
+        lines.append(f"| {name} | {np.mean(seconds):.1f} ± {sd:.1f} | {whole:.1f} | {rate:.1f} |")
     for name, target in TARGETS.items():
         ratios = [
-            [one.search_seconds / two.search_seconds] for one, two in zip(rows[name], rows[TWO], strict=False)
+            [one.search_seconds / two.search_seconds] for one, two in zip(rows[name], rows[TWO], strict=True)
         ]
-        if ratios:
-            lines.append(f"{TWO} against {name}: {ratio_interval(ratios).text} times sooner; target {target}")
+        lines.append(f"{TWO} against {name}: {ratio_interval(ratios).text} times sooner; target {target}")
     return lines
 
 
@@ -147,7 +141,7 @@ def summary(timings: Sequence[Timing]) -> list[str]:
 
 
 def workers_of(pid: int) -> list[int]:
-    """Process ids of a run's workers: its children, but for Python's helpers and those that ended.
+    """Process ids of a run's workers: its children that have not ended.
 
     Raises:
         ClickException: on a system without /proc.
@@ -160,11 +154,9 @@ def workers_of(pid: int) -> list[int]:
         try:
             # pid (name, which may hold anything) state parent ...
             state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:  # it has ended meanwhile
             continue
-        is_child = int(parent) == pid and state not in "ZX"
-        if is_child and line and not any(word in line for word in HELPERS):
+        if int(parent) == pid and state not in "ZX":
             found.append(int(folder.name))
     return found
 
@@ -308,15 +300,11 @@ def main(
     if kill_every is not None:
         kill_and_check(job, kill_every, seed)
         return
-    has_workers = "workers" in names()
-    if not has_workers:
-        print("this nasearch has no workers: two of them are left out")
     timings: list[Timing] = []
     for repeat in range(repeats):
         for setup in SETUPS:
-            if setup.workers == 1 or has_workers:
-                timings.append(timed(job, setup))
-                print(f"{repeat + 1}: {setup.name}: {timings[-1].search_seconds:.1f} s", flush=True)
+            timings.append(timed(job, setup))
+            print(f"{repeat + 1}: {setup.name}: {timings[-1].search_seconds:.1f} s", flush=True)
     print("\n".join(summary(timings)))
     if json_file is not None:
         kept = {"machine": machine("cpu"), "timings": [asdict(each) for each in timings]}

@@ -10,43 +10,22 @@ pairs, and seconds a training.
 
 from __future__ import annotations
 
-import dataclasses
-import random
+import sys
 from itertools import product
-from typing import Any
+from pathlib import Path
 
 import click
 import numpy as np
 import torch
-import yaml
 
-from nasearch import Architecture, SearchSpace, architecture_cost
-from nasearch.data import Dataset, load
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout that this script belongs to
+
+from nasearch import SearchSpace
+from nasearch.data import load
 from nasearch.measure import describe_device
 from nasearch.measure.trained import train_proxy
-from nasearch.pareto import parse_limits
-from nasearch.training import RECIPES, Recipe
-
-
-def variant(recipe: Recipe, text: str) -> Recipe:
-    """The recipe with the changes of a text such as `epochs=1 flip=true`."""
-    changes: dict[str, Any] = {}
-    for word in text.split():
-        name, _, value = word.partition("=")
-        changes[name] = yaml.safe_load(value)
-    return dataclasses.replace(recipe, **changes)
-
-
-def networks(space: SearchSpace, dataset: Dataset, count: int) -> list[Architecture]:
-    """Random networks of the space that keep its limits on what is known without training."""
-    limits, generator = parse_limits(space.limits), random.Random(0)
-    found: list[Architecture] = []
-    while len(found) < count:
-        architecture = space.sample(generator)
-        cost = architecture_cost(architecture, dataset.input_shape, dataset.num_classes)
-        if all(limit.allows(getattr(cost, limit.metric)) for limit in limits):
-            found.append(architecture)
-    return found
+from nasearch.training import RECIPES
+from scripts.recipe_tools import networks, variant
 
 
 @click.command(help=__doc__)

@@ -13,7 +13,7 @@ cd "$ROOT"
   || fail "no CUDA device here; torch sees none (nvidia-smi shows drivers, nasearch doctor what torch sees)"
 
 case "${1:-}" in
-  "") proxy=(--networks 4 --seeds 3) front=(--budget 12 --judge-epochs 3) ;;
+  "") proxy=(--networks 2 --seeds 5) front=(--budget 12 --judge-epochs 3) ;;
   --quick) proxy=(--quick) front=(--quick) ;;
   *) fail "unknown argument $1; expected none, or --quick" ;;
 esac

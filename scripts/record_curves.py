@@ -1,6 +1,6 @@
 """Train random networks of a space by several recipes and keep every learning curve, as lines of JSON.
 
-    python scripts/record_curves.py curves.jsonl --networks 40 --recipe full "proxy epochs=3"
+    python scripts/record_curves.py curves.jsonl full "proxy epochs=3" --networks 40
 
 A recipe is the name of a built-in one, followed by changes of its fields. Every recipe trains the same
 networks, which are drawn once by seed and keep the space's limits, each as a study of seed 0 would train
@@ -12,48 +12,31 @@ processor time, which other work on the machine disturbs little.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import multiprocessing
-import random
+import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 import torch
-import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout that this script belongs to
 
 from nasearch import Architecture, SearchSpace, architecture_cost
-from nasearch.data import Dataset, load
+from nasearch.data import load
 from nasearch.errors import TrainingError
 from nasearch.measure.trained import train_proxy
-from nasearch.pareto import parse_limits
 from nasearch.study.race import rungs_of
 from nasearch.study.search import training_seed
 from nasearch.training import RECIPES, Recipe
+from scripts.recipe_tools import networks, variant
 
 
-def variant(text: str) -> Recipe:
+def recipe_of(text: str) -> Recipe:
     """The recipe of a text such as `proxy epochs=9 flip=true`."""
-    name, *changes = text.split()
-    values: dict[str, Any] = {}
-    for word in changes:
-        field, _, value = word.partition("=")
-        values[field] = yaml.safe_load(value)
-    return dataclasses.replace(RECIPES[name], **values)
-
-
-def networks(space: SearchSpace, dataset: Dataset, count: int, seed: int = 0) -> list[Architecture]:
-    """Random networks of the space, each once, that keep its limits on what is known without training."""
-    limits, generator = parse_limits(space.limits), random.Random(seed)
-    found: dict[str, Architecture] = {}
-    while len(found) < count:
-        architecture = space.sample(generator)
-        cost = architecture_cost(architecture, dataset.input_shape, dataset.num_classes)
-        if all(limit.allows(getattr(cost, limit.metric)) for limit in limits):
-            found.setdefault(architecture.key, architecture)
-    return list(found.values())
+    name, _, changes = text.partition(" ")
+    return variant(RECIPES[name], changes)
 
 
 def record(job: tuple[str, str, str, int, str]) -> str:
@@ -64,7 +47,7 @@ def record(job: tuple[str, str, str, int, str]) -> str:
     cost = architecture_cost(architecture, dataset.input_shape, dataset.num_classes)
     began = time.process_time()
     try:
-        recipe = variant(recipe_text)
+        recipe = recipe_of(recipe_text)
         result = train_proxy(
             architecture,
             dataset,
@@ -113,7 +96,7 @@ def main(
 ) -> None:
     """Record what is missing."""
     for text in recipes:
-        variant(text)  # a mistake shows before the first hour
+        recipe_of(text)  # a mistake shows before the first hour
     known = set()
     if file.exists():
         rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]

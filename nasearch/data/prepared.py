@@ -45,10 +45,10 @@ class Prepared:
     def of(cls, dataset: Dataset, device: str | torch.device = "cpu") -> Prepared:
         """The one of this data set on this device, made at the first call, kept as long as the data set."""
         here = _PREPARED.setdefault(dataset, {})
-        key = str(torch.device(device))
-        if key not in here:
-            here[key] = cls(dataset, device)
-        return here[key]
+        numbered = _numbered(torch.device(device))
+        if numbered not in here:
+            here[numbered] = cls(dataset, numbered)
+        return here[numbered]
 
     def training(
         self,
@@ -154,4 +154,11 @@ class Prepared:
         return self._placed[key]
 
 
-_PREPARED: WeakKeyDictionary[Dataset, dict[str, Prepared]] = WeakKeyDictionary()
+def _numbered(device: torch.device) -> torch.device:
+    """The same GPU by its number: `cuda` is the current one."""
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", torch.cuda.current_device())
+    return device
+
+
+_PREPARED: WeakKeyDictionary[Dataset, dict[torch.device, Prepared]] = WeakKeyDictionary()

@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from nasearch.data.host import usable_processors
 from nasearch.data.pixels import border, reflected
 
-MOST_WORKERS = 2
-"""Workers of one loader: they copy bytes and nothing else, so that one is nearly always enough."""
+MOST_READERS = 2
+"""Processes that read for one loader: they copy bytes alone, so that one is nearly always enough."""
 
 PREFETCH = 4
 """Batches that each worker reads ahead."""
@@ -129,7 +129,7 @@ def loader_workers(processors: int, daemon: bool) -> int:
 
     With 0 the batches are read in the training process itself.
     """
-    return 0 if daemon else min(MOST_WORKERS, max(1, processors - 1))
+    return 0 if daemon else min(MOST_READERS, max(1, processors - 1))
 
 
 def in_daemon() -> bool:

@@ -19,7 +19,7 @@ from nasearch.training.step import Step
 WARM_UP = 3
 """Eager steps before the first timed one: what the notes ask for before a capture."""
 TIMED = 6
-FEWEST_STEPS = 100
+FEWEST_STEPS_TO_CAPTURE = 100
 """Shorter trainings are not worth a capture."""
 
 
@@ -29,7 +29,7 @@ def no_graph(device: torch.device, steps: int) -> str:
         return "eager: no CUDA device"
     if torch.are_deterministic_algorithms_enabled():
         return "eager: deterministic algorithms are asked for"
-    if steps < FEWEST_STEPS:
+    if steps < FEWEST_STEPS_TO_CAPTURE:
         return f"eager: {steps} steps are too few for a capture"
     return ""
 

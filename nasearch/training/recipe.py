@@ -249,9 +249,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Recipe:
     document.finish()
     base = _base(document, path, seen)
     given = {key: value for key, value in document.data.items() if key != "extends"}
-    values = {"name": path.stem, **base, **given}
-    if "name" not in given:
-        values["name"] = path.stem
+    values = {**base, "name": path.stem, **given}
     if "epochs" not in values:
         document.complain("", "epochs is missing; expected a whole number from 1, or extends with a recipe")
         document.finish()

@@ -90,6 +90,15 @@ def test_there_is_one_for_a_data_set_and_device_and_it_goes_with_the_data_set() 
     assert gone() is None
 
 
+def test_a_gpu_without_a_number_is_the_current_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    dataset = dataset_of(1)
+    prepared = Prepared.of(dataset, "cuda")
+    assert prepared.device == torch.device("cuda:1")
+    assert Prepared.of(dataset, "cuda:1") is prepared
+    assert Prepared.of(dataset, "cuda:0") is not prepared
+
+
 def test_a_share_of_nothing_is_refused() -> None:
     with pytest.raises(DataError, match="share of 0 images; expected 1 to"):
         Prepared(dataset_of(1)).training(images=0, augmentation=ALL, batch_size=8, seed=0)

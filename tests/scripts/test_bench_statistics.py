@@ -13,7 +13,7 @@ from nasearch.data import Prepared
 from nasearch.data.loader import PLAIN
 from scripts import bench_proxy, bench_time_to_front, bench_workers, plain_search
 from scripts.bench_proxy import Pair, Round, accuracy_gap, speed, summary, throughput
-from scripts.bench_tools import known_options, mean_interval, pixels, plain_parts, ratio_interval
+from scripts.bench_tools import mean_interval, pixels, plain_parts, ratio_interval
 from scripts.bench_workers import ALL_CORES, SINGLE, TWO, Timing
 from scripts.bench_workers import summary as workers_summary
 from tests.support.small_data import small_dataset
@@ -101,14 +101,6 @@ def test_workers_are_compared_in_turn() -> None:
     assert (
         f"{TWO} against {SINGLE}: 2.00 (95 % interval 2.00 to 2.00, n = 2) times sooner; target 1.6" in lines
     )
-    # one without two workers is no comparison
-    assert not any("against" in line for line in workers_summary(timings[:2]))
-
-
-def test_only_options_that_are_taken_are_passed() -> None:
-    def call(a: int, *, workers: int = 1) -> None: ...
-
-    assert known_options(call, workers=2, racing=False) == {"workers": 2}
 
 
 def test_both_sides_get_the_same_images() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from nasearch.errors import SettingsError
-from nasearch.study.settings import StudySettings, seconds_of
+from nasearch.study.settings import PRECISIONS, StudySettings, seconds_of
+from nasearch.training import precision
 
 
 def test_a_file_and_its_settings_are_the_same(tmp_path: Path) -> None:
@@ -25,6 +26,11 @@ def test_defaults_are_those_that_are_promised() -> None:
     assert (settings.budget, settings.seed, settings.objectives) == (50, 0, ("accuracy", "macs"))
     assert (settings.data, settings.device) == ("fashion-mnist-12k", "auto")
     assert StudySettings().to_yaml() == "{}\n"
+
+
+def test_the_precisions_are_those_of_the_training() -> None:
+    """Two lists, for settings are read without torch."""
+    assert PRECISIONS == precision.PRECISIONS
 
 
 def test_a_single_text_stands_for_a_list_of_one(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def replays_win(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """A call after which no graph is tried."""
-    return lambda: monkeypatch.setattr(graphs, "FEWEST_STEPS", 10**9)
+    return lambda: monkeypatch.setattr(graphs, "FEWEST_STEPS_TO_CAPTURE", 10**9)
 
 
 def without_dropout(model: nn.Module) -> nn.Module:
