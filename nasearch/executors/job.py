@@ -67,6 +67,7 @@ class Executor(ABC):
         """Of each training on the processor; None for as many as this process has."""
         return None
 
+    @abstractmethod
     def settle(self) -> None:
         """Until nothing runs that would disturb a measurement of time; only while there is no job."""
 

@@ -261,7 +261,7 @@ class Processes(Executor):
 
 
 def _nobody_trains(job: Job, point: CurvePoint) -> bool:
-    raise AssertionError(f"job {job.number} was submitted before the workers had settled")
+    raise AssertionError(f"job {job.number} reached epoch {point.epoch} before the workers had settled")
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:
