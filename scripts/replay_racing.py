@@ -45,7 +45,7 @@ def race_through(
         spent += max(seen)
         if rungs[-1] in seen:
             finished.append((seen[rungs[-1]], macs))
-        race.note(values, seen)
+        race.note({**values, "accuracy": seen[rungs[-1]]} if rungs[-1] in seen else values, seen)
     return finished, spent
 
 

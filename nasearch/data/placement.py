@@ -84,6 +84,10 @@ def free_bytes(device: torch.device) -> int | None:
     """Bytes that a device could still give this process; None where its memory is the host's (CPU, MPS)."""
     if device.type != "cuda":
         return None
-    free, _ = torch.cuda.mem_get_info(device)
+    free, total = torch.cuda.mem_get_info(device)
+    taken = torch.cuda.memory_allocated(device)
     # what torch keeps for later tensors counts as free
-    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    possible = free + torch.cuda.memory_reserved(device) - taken
+    # a worker that shares the GPU may not use all of it
+    allowed = int(torch.cuda.get_per_process_memory_fraction(device) * total) - taken
+    return min(possible, allowed)

@@ -14,11 +14,12 @@ _FACTS = ("name", "classes", "mean", "std", "fingerprint", "about")
 
 
 def save_dataset(dataset: Dataset, file: Path) -> None:
-    """Write a data set for `load_dataset`; pixels and labels as they are."""
+    """Write a data set for `load_dataset`; of the test split nothing, which no training may see."""
+    nothing = Split(dataset.test.images[:0], dataset.test.labels[:0])
     tensors = {
         name: (split.images.contiguous(), split.labels.contiguous())
         for name in _SPLITS
-        for split in (getattr(dataset, name),)
+        for split in (nothing if name == "test" else getattr(dataset, name),)
     }
     torch.save({"splits": tensors, "facts": {name: getattr(dataset, name) for name in _FACTS}}, file)
 

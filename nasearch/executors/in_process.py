@@ -29,6 +29,9 @@ class InProcess(Executor):
         """Measure a job to its end; only an interrupt or an error of `on_point` is raised."""
         return measured(self._proxy, job, on_point)
 
+    def settle(self) -> None:
+        """Nothing runs beside this process."""
+
     def close(self) -> None:
         """Forget a job that waits."""
         self._waiting.clear()

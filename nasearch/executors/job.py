@@ -62,6 +62,15 @@ class Executor(ABC):
     def room(self) -> int:
         """How many jobs can be submitted now."""
 
+    @property
+    def threads(self) -> int | None:
+        """Of each training on the processor; None for as many as this process has."""
+        return None
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Until nothing runs that would disturb a measurement of time; only while there is no job."""
+
     @abstractmethod
     def submit(self, job: Job) -> None:
         """Take a job; only where there is room."""

@@ -24,12 +24,13 @@ from nasearch.data.shared import save_dataset
 from nasearch.errors import StudyError
 from nasearch.executors.job import Done, Executor, Job, OnPoint
 from nasearch.executors.task import BEGUN, KEY, READY, Task
+from nasearch.training import CurvePoint
 
 MOST_FALSE_STARTS = 3
-"""Workers in a row that end by themselves before they begin a job; then something is wrong with all of them."""
+"""Workers in a row that end by themselves before they begin a job: something is wrong with all of them."""
 
 FAREWELL_S = 10.0
-"""A worker that is ending (it may write its memory to the disk) and does not end is killed after this long."""
+"""A worker that is ending (its memory may be written to the disk) is killed after this long."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,11 @@ class Processes(Executor):
         return len(self._places) - len(self._queue) - sum(worker.job is not None for worker in self._workers)
 
     @property
+    def threads(self) -> int | None:
+        """Of each worker on the processor."""
+        return self._places[0].threads or None
+
+    @property
     def pids(self) -> tuple[int, ...]:
         """Process ids of the workers."""
         return tuple(worker.process.pid for worker in self._workers)
@@ -107,20 +113,29 @@ class Processes(Executor):
             StudyError: if workers do not come to life; with the last line that one wrote.
         """
         while True:
-            sources: dict[Any, _Worker] = {
-                worker.connection: worker for worker in self._workers if worker.connection is not None
-            }
-            # A worker that dies before it has called is not seen by its connection, hence the pause.
-            for source in wait([*sources, self._bell], timeout=0.5):
-                if source not in sources:
-                    self._admit()
-                    continue
-                done = self._hear(sources[source], on_point)
-                if done is not None:
-                    return done
-            done = self._bury(next((each for each in self._workers if _is_lost(each)), None))
+            done = self._listen(on_point)
             if done is not None:
                 return done
+
+    def settle(self) -> None:
+        """Until every worker is ready; only while none has a job."""
+        while not all(worker.is_ready for worker in self._workers):
+            self._listen(_nobody_trains)
+
+    def _listen(self, on_point: OnPoint) -> Done | None:
+        """Hear what workers say, for half a second at most; a job that is done, if there is one."""
+        sources: dict[Any, _Worker] = {
+            worker.connection: worker for worker in self._workers if worker.connection is not None
+        }
+        # A worker that dies before it has called is not seen by its connection, hence the pause.
+        for source in wait([*sources, self._bell], timeout=0.5):
+            if source not in sources:
+                self._admit()
+                continue
+            done = self._hear(sources[source], on_point)
+            if done is not None:
+                return done
+        return self._bury(next((each for each in self._workers if _is_lost(each)), None))
 
     def close(self) -> None:
         """End every worker and remove what they shared."""
@@ -233,9 +248,7 @@ class Processes(Executor):
         if not worker.has_begun and code not in (-signal.SIGKILL, -signal.SIGTERM):
             self._false_starts += 1
             if self._false_starts >= MOST_FALSE_STARTS:
-                raise StudyError(
-                    f"{MOST_FALSE_STARTS} worker processes died before they began: {how}{last}"
-                )
+                raise StudyError(f"{MOST_FALSE_STARTS} worker processes died before they began: {how}{last}")
         self._workers[self._workers.index(worker)] = self._start(worker.place)
         if worker.job is None:
             return None
@@ -245,6 +258,10 @@ class Processes(Executor):
             return None
         seconds = time.perf_counter() - worker.since
         return Done(worker.job, seconds, reason=f"its worker process {how}{last}", died=True)
+
+
+def _nobody_trains(job: Job, point: CurvePoint) -> bool:
+    raise AssertionError(f"job {job.number} reached epoch {point.epoch} before the workers had settled")
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:

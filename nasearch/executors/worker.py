@@ -91,4 +91,5 @@ def _end_with(owner: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:5], threads=int(sys.argv[5]), share=float(sys.argv[6]))
+    _, *where, threads, share = sys.argv
+    main(where[0], where[1], where[2], where[3], int(threads), float(share))

@@ -66,7 +66,9 @@ def side_by_side(
     return max(1, min(by_memory, by_time, cores - 1, most))
 
 
-def cpu_workers(cores: int, free_bytes: int | None, wanted: int | None = None) -> tuple[int, int]:
+def cpu_workers(
+    cores: int, free_bytes: int | None, wanted: int | None = None, data_bytes: int = 0
+) -> tuple[int, int]:
     """Worker processes on a processor, and threads of each.
 
     Networks of a search are small: two of them on a thread each are done sooner than one after the other on
@@ -77,11 +79,12 @@ def cpu_workers(cores: int, free_bytes: int | None, wanted: int | None = None) -
         free_bytes: of memory; None where nobody knows.
         wanted: workers that the user asked for; None chooses one a core, each with 1.5 GiB of memory,
             at most 8.
+        data_bytes: of images that each worker keeps for itself.
 
     Returns:
         (workers, threads), at least 1 each.
     """
-    by_memory = MOST_WORKERS if free_bytes is None else free_bytes // WORKER_BYTES
+    by_memory = MOST_WORKERS if free_bytes is None else free_bytes // (WORKER_BYTES + data_bytes)
     workers = max(1, min(cores, by_memory, MOST_WORKERS) if wanted is None else wanted)
     return workers, max(1, cores // workers)
 

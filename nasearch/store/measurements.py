@@ -127,7 +127,9 @@ def beginning(
 
 
 def add_curve_point(connection: Connection, measurement_id: int, row: CurveRow) -> None:
-    """Write an epoch, over the same epoch if it is there."""
+    """Write an epoch, over the same epoch if it is there; later ones are of an attempt that is void."""
+    later = (CURVE_POINTS.c.measurement_id == measurement_id, CURVE_POINTS.c.epoch > row.epoch)
+    connection.execute(delete(CURVE_POINTS).where(*later))
     point = finite(asdict(row), f"epoch {row.epoch}")
     connection.execute(_drawing(connection.dialect.name), {"measurement_id": measurement_id, **point})
 

@@ -104,10 +104,13 @@ def proxy_recipe(settings: StudySettings, dataset: Dataset) -> Recipe:
 
 def make_bench(study: Study, executor: Executor | None = None, checkpoints: Path | None = None) -> Bench:
     """What measuring a candidate of a study needs; in this process where no executor is given."""
-    where = {**describe_device(study.device), "versions": versions()}
+    executor = executor or in_process(study)
+    where: dict[str, Any] = {**describe_device(study.device), "versions": versions()}
+    if executor.threads is not None:
+        where["threads"] = executor.threads
     fidelity = Fidelity.of(study.recipe, study.dataset).to_dict()
     return Bench(
-        executor or in_process(study),
+        executor,
         study.recipe.epochs,
         fidelity,
         where,

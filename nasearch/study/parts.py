@@ -20,7 +20,7 @@ from nasearch.store.records import StudyRecord
 from nasearch.study.history import History
 from nasearch.study.identity import Identity
 from nasearch.study.race import rungs_of
-from nasearch.study.settings import StudySettings
+from nasearch.study.settings import StudySettings, gpus_of
 
 if TYPE_CHECKING:
     from nasearch.data import Dataset
@@ -100,10 +100,11 @@ class Parts:
 
     @cached_property
     def device(self) -> str:
-        """The torch device that candidates are trained on, `auto` resolved."""
+        """The torch device that is trained on in this process: the first of the GPUs where some are named."""
         from nasearch.measure import resolve_device
 
-        return resolve_device(self.settings.device)
+        gpus = self.settings.gpus
+        return resolve_device(self.settings.device if gpus is None else f"cuda:{gpus_of(gpus)[0]}")
 
     @property
     def recipe(self) -> Recipe:

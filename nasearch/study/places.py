@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from nasearch.data.host import free_memory_bytes, physical_cores
-from nasearch.errors import BuildError, MeasurementError, SettingsError
+from nasearch.errors import BuildError, MeasurementError, NasearchError, SettingsError
 from nasearch.executors import Place
 from nasearch.measure import resolve_device
-from nasearch.measure.occupancy import cpu_workers, gpu_share, side_by_side
+from nasearch.measure.occupancy import CONTEXT_BYTES, MEMORY_SHARE, cpu_workers, gpu_share, side_by_side
 from nasearch.measure.trained import train_proxy
 from nasearch.pareto import Limit
 from nasearch.space import Architecture
@@ -20,13 +20,14 @@ from nasearch.study.identity import plugins_of
 from nasearch.study.settings import gpus_of
 
 if TYPE_CHECKING:
+    from nasearch.data import Dataset
     from nasearch.study.study import Study
 
 CANDIDATES_EACH = 4
 """Fewer candidates than this for each worker are not worth the seconds in which workers start."""
 
-TRIAL_IMAGES = 1024
-"""Images of the short training that shows how busy one candidate keeps a GPU."""
+TRIAL_IMAGES, TRIAL_EPOCHS = 4096, 3
+"""The short training that shows how busy one candidate keeps a GPU: long enough for a captured step."""
 
 
 def places_of(study: Study, budget: int) -> tuple[Place, ...]:
@@ -60,9 +61,16 @@ def places_of(study: Study, budget: int) -> tuple[Place, ...]:
         wanted = _found(study, devices, budget) if not known_here_only else 1
     if torch.device(devices[0]).type == "cpu":
         return (Place("cpu", max(1, physical_cores() // wanted)),) * wanted
-    wanted = max(wanted, len(devices)) if settings.workers is None else wanted
-    share = 1 / -(-wanted // len(devices))
+    share = _share(devices[0], -(-wanted // len(devices)))
     return tuple(Place(devices[i % len(devices)], 1, share) for i in range(wanted))
+
+
+def _share(device: str, workers: int) -> float:
+    """Of a GPU's memory that each of so many workers may allocate; each takes some more for itself."""
+    if workers == 1 or torch.device(device).type != "cuda":
+        return 1.0
+    free, total = torch.cuda.mem_get_info(torch.device(device))
+    return max(0.01, MEMORY_SHARE * (free - workers * CONTEXT_BYTES) / workers / total)
 
 
 def _found(study: Study, devices: list[str], budget: int) -> int:
@@ -71,16 +79,17 @@ def _found(study: Study, devices: list[str], budget: int) -> int:
     if study.threads is not None or kind == "mps":
         return 1
     if kind == "cpu":
-        workers, _ = cpu_workers(physical_cores(), free_memory_bytes())
+        workers, _ = cpu_workers(physical_cores(), free_memory_bytes(), data_bytes=_bytes_of(study.dataset))
         is_timed_here = study.needs_latency
         return 1 if is_timed_here or budget < CANDIDATES_EACH * workers else workers
-    per_gpu = _per_gpu(study, devices[0]) if budget >= CANDIDATES_EACH * 2 else 1
+    per_gpu = _per_gpu(study, devices[0], len(devices)) if budget >= CANDIDATES_EACH * 2 else 1
     return min(per_gpu * len(devices), max(len(devices), budget // CANDIDATES_EACH))
 
 
-def _per_gpu(study: Study, device: str) -> int:
-    """How many candidates keep one GPU busy, by a short training of a network of middling size."""
-    recipe = dataclasses.replace(study.recipe, epochs=1, images=min(TRIAL_IMAGES, len(study.dataset.train)))
+def _per_gpu(study: Study, device: str, gpus: int) -> int:
+    """How many candidates keep one of so many GPUs busy, by a short training of a middling network."""
+    images = min(TRIAL_IMAGES, len(study.dataset.train))
+    recipe = dataclasses.replace(study.recipe, epochs=TRIAL_EPOCHS, images=images)
     network = _middling(study)
     if network is None:
         return 1
@@ -88,9 +97,13 @@ def _per_gpu(study: Study, device: str) -> int:
     def train_some() -> None:
         train_proxy(network, study.dataset, recipe, device=device)
 
-    share = gpu_share(train_some, device)
+    try:
+        share = gpu_share(train_some, device)
+    except NasearchError:  # a network of which nothing can be learnt; others may do
+        return 1
+    torch.cuda.empty_cache()
     free_bytes, _ = torch.cuda.mem_get_info(torch.device(device))
-    return side_by_side(free_bytes, share.peak_bytes, share.busy, physical_cores())
+    return side_by_side(free_bytes, share.peak_bytes, share.busy, physical_cores() // gpus)
 
 
 def _middling(study: Study, draws: int = 200, wanted: int = 9) -> Architecture | None:
@@ -114,6 +127,11 @@ def _middling(study: Study, draws: int = 200, wanted: int = 9) -> Architecture |
 
 def _keeps(limit: Limit, values: dict[str, float]) -> bool:
     return limit.metric not in values or limit.allows(values[limit.metric])
+
+
+def _bytes_of(dataset: Dataset) -> int:
+    """Of the images that a worker lays out for itself."""
+    return sum(split.images.nbytes for split in (dataset.train, dataset.val))
 
 
 def plugin_files(study: Study) -> tuple[str, ...]:

@@ -68,11 +68,12 @@ class Race:
         """Remember a candidate that is done; a stopped one says nothing of what it would have reached.
 
         Args:
-            values: its costs by name.
+            values: its costs by name, and its accuracy if it is complete, also by a recipe that ends early.
             curve: accuracy by epoch.
         """
-        if self._rungs and self._rungs[-1] in curve:
-            self._finished.append((dict(curve), self._costs_of(values)))
+        if self._rungs and "accuracy" in values:
+            done = {**curve, self._rungs[-1]: values["accuracy"]}
+            self._finished.append((done, self._costs_of(values)))
 
     def judge(self, values: Mapping[str, float], curve: Mapping[int, float]) -> Verdict:
         """Whether a candidate that has come so far goes on.

@@ -101,6 +101,7 @@ class Search:
         until = None if time_s is None else time.monotonic() + time_s
         for trial in self._proposals.take_up():
             self._take_up(trial)
+        self._sweep()
         try:
             while True:
                 stopped = self._fill(budget, until)
@@ -116,7 +117,11 @@ class Search:
 
     def _fill(self, budget: int, until: float | None) -> Stopped:
         """Start candidates while there is room; why no further one was started."""
-        room = 0 if self._bench.quiet and self._flights else self._executor.room
+        room = self._executor.room
+        if self._bench.quiet:
+            room = 0 if self._flights else room
+            if room:
+                self._executor.settle()  # a worker that starts would disturb the timing
         jobs: list[Job] = []
         stopped: Stopped = "budget"
         while len(jobs) < room:
@@ -170,10 +175,21 @@ class Search:
         curve = {point.epoch: point.val_accuracy for point in points}
         return self._race.judge(candidate.values, curve) if curve else GO_ON
 
+    def _sweep(self) -> None:
+        """Remove checkpoints that nobody will take up."""
+        wanted = {self._checkpoint(candidate.number) for candidate in self._waiting}
+        for file in self._bench.checkpoints.iterdir() if self._bench.checkpoints is not None else ():
+            if file not in wanted:
+                file.unlink(missing_ok=True)
+
+    def _checkpoint(self, number: int) -> Path | None:
+        folder = self._bench.checkpoints
+        return None if folder is None else folder / f"trial{number}.pt"
+
     def _enrol(self, candidate: Candidate) -> Job:
         """Note that a candidate's measurement begins, or goes on."""
         architecture, bench = candidate.architecture, self._bench
-        file = None if bench.checkpoints is None else bench.checkpoints / f"trial{candidate.number}.pt"
+        file = self._checkpoint(candidate.number)
         job = Job(candidate.number, architecture, training_seed(self._seed, architecture.key), file)
         goes_on = file is not None and file.exists()
         is_new = self._store.measurement(self._study_id, architecture.key) is None

@@ -113,10 +113,11 @@ class StudySettings:
             raise SettingsError(f"precision is {self.precision!r}; expected one of {', '.join(PRECISIONS)}")
         if self.gpus is not None:
             gpus_of(self.gpus)
-        if self.deterministic and (self.workers or 1) > 1:
+        several = max(self.workers or 1, len(gpus_of(self.gpus)) if self.gpus is not None else 1)
+        if self.deterministic and several > 1:
             raise SettingsError(
-                f"workers is {self.workers} in a deterministic study; expected 1: the order in which several "
-                "candidates end is chance, and with it what is proposed next"
+                f"workers is {several} in a deterministic study; expected 1, on one device: the order in "
+                "which several candidates end is chance, and with it what is proposed next"
             )
         if self.proxy != "trained":
             raise SettingsError(f"proxy is {self.proxy!r}; expected trained")

@@ -44,7 +44,10 @@ def write(path: Path, state: State) -> None:
     """
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        torch.save(state, part)
+        with part.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut may leave the new name with no contents
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -38,7 +38,8 @@ def free_memory(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
-    stop_keeping()
+    else:
+        stop_keeping()
 
 
 def part_size(batch_size: int, parts: int) -> int:

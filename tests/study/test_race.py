@@ -24,7 +24,7 @@ def test_rungs_end_at_the_top_and_grow_by_three(epochs: int, rungs: tuple[int, .
 def race_of(*done: tuple[float, dict[int, float]], rungs: tuple[int, ...] = (1, 3, 9)) -> Race:
     race = Race(rungs, OBJECTIVES)
     for macs, curve in done:
-        race.note({"macs": macs}, curve)
+        race.note({"macs": macs, "accuracy": curve[max(rungs, default=9)]}, curve)
     return race
 
 
@@ -86,12 +86,18 @@ def test_stopped_candidates_change_no_verdict() -> None:
     assert race.judge({"macs": 9.0}, {1: 0.45}) == before
 
 
+def test_one_that_ended_early_by_its_recipe_counts_with_its_last_accuracy() -> None:
+    race = Race((1, 3, 9), OBJECTIVES)
+    race.note({"macs": 1.0, "accuracy": 0.9}, {1: 0.6, 3: 0.9})
+    assert not race.judge({"macs": 9.0}, {1: 0.2}).goes_on
+
+
 def test_a_limit_ends_the_box_of_hypervolumes() -> None:
     """Nine tenths of the room beside the front are gone, and with them the gain."""
     wide = Race((1, 9), OBJECTIVES, parse_limits(["macs <= 100"]))
     narrow = Race((1, 9), OBJECTIVES, parse_limits(["macs <= 10"]))
     for race in (wide, narrow):
-        race.note({"macs": 9.0}, {1: 0.5, 9: 0.8})
+        race.note({"macs": 9.0, "accuracy": 0.8}, {1: 0.5, 9: 0.8})
     forecast = Forecast(0.75, 0.001)
     gains = [race._expected_gain(forecast, {"macs": 8.0}) for race in (wide, narrow)]
     assert gains[0] == pytest.approx(0.65 * 1 / (0.7 * 101))
