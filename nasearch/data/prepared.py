@@ -156,7 +156,7 @@ class Prepared:
 
 def _numbered(device: torch.device) -> torch.device:
     """The same GPU by its number: `cuda` is the current one."""
-    if device.type == "cuda" and device.index is None:
+    if str(device) == "cuda":
         return torch.device("cuda", torch.cuda.current_device())
     return device
 
