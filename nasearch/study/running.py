@@ -29,8 +29,8 @@ def run(study: Study, budget: int, time_s: float | None, progress: Progress, com
         study._owned("run") as lease,
         store.guard(),
         deterministic(study.threads),
-        make_executor(study, left) if left > 0 else in_process(study) as executor,
         _checkpoints(study.directory / "checkpoints", progress) as checkpoints,
+        make_executor(study, left) if left > 0 else in_process(study) as executor,
     ):
         bench = make_bench(study, executor, checkpoints)
         study._note_run(command)
@@ -68,6 +68,8 @@ def _checkpoints(folder: Path, progress: Progress) -> Iterator[Path | None]:
         yield folder
     finally:
         with suppress(OSError):  # trainings in flight are left in it
+            for part in folder.glob("*.part"):  # of workers that were killed as they wrote
+                part.unlink()
             folder.rmdir()
 
 

@@ -108,7 +108,7 @@ class Search:
                 if not self._flights:
                     return stopped
                 self._land(self._executor.wait(self._on_point))
-        except BaseException:
+        except (Exception, KeyboardInterrupt):
             # A Ctrl-C, a full disk or a lost lease is no fault of the candidates in flight.
             with suppress(StoreError):
                 for flight in self._flights.values():

@@ -50,8 +50,8 @@ class TrainingData:
 
     def halve_validation(self) -> None:
         """Judge by smaller batches from now on."""
-        size = max(self.validation.batch_size // 2, 1)
-        self.validation = self._prepared.validation(size, self._channels_last)
+        present = min(self.validation.batch_size, len(self.validation.labels))
+        self.validation = self._prepared.validation(max(present // 2, 1), self._channels_last)
         self._statistics = None
 
     def plain(self) -> Iterator[Tensor]:
