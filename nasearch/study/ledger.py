@@ -92,7 +92,9 @@ def rungs_in(curve: Sequence[CurveRow]) -> list[list[float]]:
 
 def taken_up(study: optuna.Study, trial: FrozenTrial) -> optuna.Trial:
     """A running trial of an earlier process as one that can be asked and told again."""
-    return optuna.Trial(study, trial._trial_id)
+    taken = optuna.Trial(study, trial._trial_id)
+    keep(taken)  # from here its attributes are this process's to gather
+    return taken
 
 
 def find(study: optuna.Study, number: int) -> FrozenTrial | None:
