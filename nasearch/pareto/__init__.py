@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nasearch.pareto.curves import hypervolume_curve
 from nasearch.pareto.dominance import crowding, front, ranks
 from nasearch.pareto.hypervolume import hypervolume
 from nasearch.pareto.limits import Limit, parse_limit, parse_limits
@@ -25,6 +26,7 @@ __all__ = [
     "finite_values",
     "front",
     "hypervolume",
+    "hypervolume_curve",
     "knee",
     "losses",
     "parse_limit",
