@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from nasearch.pareto import parse_limits, parse_objectives
-from nasearch.study.race import Forecast, Race, foretell, rungs_of
+from nasearch.samplers.forecast import Forecast, foretell
+from nasearch.study.race import Race, rungs_of
 
 OBJECTIVES = parse_objectives(["accuracy", "macs"])
 

@@ -1,0 +1,125 @@
+"""What an Optuna study has seen, as arrays: losses, how sure they are, limits, and what is in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from nasearch.pareto.objectives import Floats
+from nasearch.samplers.forecast import foretell
+
+RUNGS = "nasearch:rungs"
+"""User attribute of a trial: [epoch, value] pairs of the first objective that is not known beforehand."""
+
+_MOST = 1e150
+"""Stands for an infinite loss: it is worse than all others, and its square is still a number."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The trials of a study that a sampler can learn from.
+
+    Attributes:
+        params: of each such trial.
+        losses: (trials, objectives), lower is better.
+        variances: (trials,), of the first unknown loss: zero where it was measured, else of its forecast.
+        measured: (trials,) bool, whether the trial is complete.
+        constraints: by name, (trials,) how far each limit is broken; <= 0 is kept.
+        pending: params of the trials that are running and have some.
+        finished: params of every finished trial, of failed and refused ones too.
+    """
+
+    params: tuple[Mapping[str, Any], ...]
+    losses: Floats
+    variances: Floats
+    measured: np.ndarray
+    constraints: Mapping[str, Floats]
+    pending: tuple[Mapping[str, Any], ...]
+    finished: tuple[Mapping[str, Any], ...]
+
+    @property
+    def feasible(self) -> np.ndarray:
+        """(trials,) bool, whether a trial keeps every limit."""
+        kept = np.ones(len(self.params), dtype=np.bool_)
+        for margins in self.constraints.values():
+            kept &= margins <= 0
+        return kept
+
+
+def signs_of(study: optuna.Study) -> Floats:
+    """(objectives,): what turns a value into a loss."""
+    return np.array([-1.0 if way == StudyDirection.MAXIMIZE else 1.0 for way in study.directions])
+
+
+def observe(study: optuna.Study, number: int, unknown: int, known: Mapping[int, Any]) -> Observed:
+    """Read a study.
+
+    Trials that a race has stopped count too, with what their last rung foretells of the end, as far as
+    complete trials have that rung.
+
+    Args:
+        study: any study of Optuna's.
+        number: of the trial that is about to be proposed, which is left out.
+        unknown: the objective that `RUNGS` speak of.
+        known: functions of params by objective, for stopped trials, which have no values.
+    """
+    signs = signs_of(study)
+    trials = [trial for trial in study.get_trials(deepcopy=False) if trial.number != number]
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE and trial.params]
+    rows = [list(signs * np.asarray(trial.values)) for trial in complete]
+    variances = [0.0] * len(complete)
+    stopped = []
+    for trial in trials:
+        forecast = _foretold(trial, complete, unknown)
+        if forecast is not None:
+            value, variance = forecast
+            values = [
+                value if j == unknown else known[j](trial.params) if j in known else None
+                for j in range(len(signs))
+            ]
+            if None not in values:
+                stopped.append(trial)
+                rows.append(list(signs * np.asarray(values, dtype=np.float64)))
+                variances.append(variance)
+    seen = [*complete, *stopped]
+    losses = np.array(rows, dtype=np.float64).reshape(len(seen), len(signs))
+    return Observed(
+        params=tuple(trial.params for trial in seen),
+        losses=np.clip(losses, -_MOST, _MOST),
+        variances=np.array(variances),
+        measured=np.arange(len(seen)) < len(complete),
+        constraints=_constraints(seen),
+        pending=tuple(trial.params for trial in trials if trial.state == TrialState.RUNNING and trial.params),
+        finished=tuple(trial.params for trial in trials if trial.state.is_finished() and trial.params),
+    )
+
+
+def _foretold(
+    trial: FrozenTrial, complete: Sequence[FrozenTrial], unknown: int
+) -> tuple[float, float] | None:
+    """Value and variance of a stopped trial's end, from its last rung."""
+    rungs = trial.user_attrs.get(RUNGS)
+    if trial.state != TrialState.PRUNED or not rungs or not trial.params:
+        return None
+    epoch, reached = rungs[-1]
+    pairs = [
+        (then[epoch], float(other.values[unknown]))
+        for other in complete
+        if epoch in (then := dict(map(tuple, other.user_attrs.get(RUNGS, ()))))
+    ]
+    if len(pairs) < 2:
+        return None
+    forecast = foretell(float(reached), pairs)
+    return forecast.mean, forecast.deviation**2
+
+
+def _constraints(trials: Sequence[FrozenTrial]) -> dict[str, Floats]:
+    """Every limit that some trial sets; a trial that does not set it keeps it as far as anybody knows."""
+    names = dict.fromkeys(name for trial in trials for name in trial.constraints)
+    return {name: np.array([float(trial.constraints.get(name, 0.0)) for trial in trials]) for name in names}

@@ -1,0 +1,118 @@
+"""What our samplers have in common: seeds that depend on the trial alone, and a domain."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from abc import abstractmethod
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from nasearch.samplers.domain import Decisions, Domain, SeenDomain, SpaceDomain, draw
+from nasearch.space import SearchSpace
+
+ATTEMPTS = 2_000
+"""Draws that are looked at for one that is allowed and new, before a proposal is made all the same."""
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What a study knows of its search, for samplers that can use it.
+
+    Attributes:
+        space: all choices; without it they are learnt from the trials.
+        known: by index of an objective, decisions to its exact value, in the objective's own direction.
+        allows: whether decisions keep every limit that is known before training.
+        identity: equal for decisions that mean one network; without it, of equal decisions alone.
+    """
+
+    space: SearchSpace | None = None
+    known: Mapping[int, Callable[[Mapping[str, Any]], float]] | None = None
+    allows: Callable[[Mapping[str, Any]], bool] | None = None
+    identity: Callable[[Mapping[str, Any]], Hashable] | None = None
+
+
+class SeededSampler(BaseSampler):
+    """A sampler whose proposal depends on the trials so far, its seed and the trial's number, on nothing else.
+
+    So a study that is taken up again, or whose trials run side by side, needs no state of it.
+
+    Args:
+        seed: of all proposals; None for another one each time.
+        knowledge: of the search.
+    """
+
+    def __init__(self, seed: int | None, knowledge: Knowledge) -> None:
+        self._entropy = seed if seed is not None else int(np.random.SeedSequence().generate_state(1)[0])
+        self._fixed = seed is not None
+        self._knowledge = knowledge
+
+    def reseed_rng(self) -> None:
+        """Take another seed, unless one was given: then trials that run side by side differ by number."""
+        if not self._fixed:
+            self._entropy = int(np.random.SeedSequence().generate_state(1)[0])
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Every choice that is known, whether it will be active or not."""
+        return dict(self._domain(study).distributions)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Decisions of one network; choices that turn out to be active besides are drawn independently."""
+        domain = self._domain(study)
+        if not domain.distributions:
+            return {}
+        return self._propose(study, trial.number, domain, self._generator(trial.number))
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """A uniform draw."""
+        return draw(param_distribution, self._generator(trial.number, param_name))
+
+    @abstractmethod
+    def _propose(
+        self, study: optuna.Study, number: int, domain: Domain, generator: random.Random
+    ) -> Decisions:
+        """Decisions for a trial of that number."""
+
+    def _generator(self, number: int, name: str = "") -> random.Random:
+        words = np.random.SeedSequence([self._entropy, number, zlib.crc32(name.encode())]).generate_state(4)
+        return random.Random(int.from_bytes(words.tobytes(), "little"))
+
+    def _domain(self, study: optuna.Study) -> Domain:
+        if self._knowledge.space is not None:
+            return SpaceDomain(self._knowledge.space)
+        # A failed trial may lack parameters that it would have come to.
+        states = (TrialState.COMPLETE, TrialState.PRUNED)
+        return SeenDomain(
+            [trial for trial in study.get_trials(deepcopy=False, states=states) if trial.params]
+        )
+
+    def _identity(self, decisions: Mapping[str, Any]) -> Hashable:
+        identity = self._knowledge.identity
+        return frozenset(decisions.items()) if identity is None else identity(decisions)
+
+    def _allowed(self, decisions: Mapping[str, Any]) -> bool:
+        return self._knowledge.allows is None or self._knowledge.allows(decisions)
+
+    def _draw_new(self, domain: Domain, generator: random.Random, seen: set[Hashable]) -> Decisions:
+        """A random network that is allowed and new; after `ATTEMPTS`, one that is at least allowed, or any."""
+        fallback = None
+        for _ in range(ATTEMPTS):
+            decisions = domain.draw(generator)
+            if self._allowed(decisions):
+                if self._identity(decisions) not in seen:
+                    return decisions
+                fallback = decisions
+        return fallback if fallback is not None else domain.draw(generator)
