@@ -10,7 +10,8 @@ import plotly.graph_objects as go
 from matplotlib.ticker import MaxNLocator
 
 from nasearch.report import sheet
-from nasearch.report.equal_budget import FrontComparison, SearchCurve, comparison_line
+from nasearch.report.curves import FrontComparison, SearchCurve
+from nasearch.report.equal_budget import cells, comparison_line, heads, notes
 from nasearch.report.labels import plain
 from nasearch.report.layout import BLUE, GREY_TEXT, INK, ORANGE
 
@@ -27,7 +28,7 @@ def budget_png(comparison: FrontComparison, path: str | Path) -> Path:
         ExportError: if the file cannot be written.
     """
     first, second = comparison.first, comparison.second
-    title = f"{first.study} and {second.study} at equal budget"
+    title = _title(comparison)
     figure = sheet.titled(title, comparison_line(comparison), 9.2, 4.8)
     axes = figure.add_subplot(1, 1, 1)
     sheet.dress(axes, X_TITLE, Y_TITLE)
@@ -89,6 +90,27 @@ def budget_figure(comparison: FrontComparison) -> go.Figure:
     return figure
 
 
+def comparison_html(comparison: FrontComparison) -> str:
+    """A heading, the figure, the table and its notes; the page around it holds plotly."""
+    figure = budget_figure(comparison).to_html(
+        full_html=False, include_plotlyjs=False, config={"displaylogo": False, "responsive": True}
+    )
+    head = "".join(f"<th>{html.escape(text)}</th>" for text in heads(comparison))
+    body = "".join(
+        f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in cells(comparison)
+    )
+    said = "".join(f"<li>{html.escape(note)}</li>" for note in notes(comparison))
+    return (
+        f"<h2>{html.escape(_title(comparison))}</h2>\n"
+        f'<p class="about">{html.escape(comparison_line(comparison))}</p>\n{figure}\n'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>\n<ul>{said}</ul>"
+    )
+
+
+def _title(comparison: FrontComparison) -> str:
+    return f"{comparison.first.study} and {comparison.second.study} at equal budget"
+
+
 def _draw(axes: Any, comparison: FrontComparison, curve: SearchCurve, colour: str) -> None:
     axes.fill_between(comparison.counts, curve.low, curve.high, color=colour, alpha=0.18, lw=0, zorder=1)
     axes.plot(comparison.counts, curve.corrected, color=colour, lw=2.0, zorder=3, label=plain(curve.name))
@@ -115,6 +137,6 @@ def _visible(comparison: FrontComparison) -> tuple[float, float]:
     high = max(max(*curve.seen, *curve.high, *curve.corrected) for curve in curves)
     early = sum(count <= comparison.budget / 8 for count in comparison.counts)
     early = min(early, len(comparison.counts) - 1)
-    low = min(min(curve.low[early], curve.seen[comparison.counts[early] - 1]) for curve in curves)
+    low = min(min(curve.corrected[early], curve.seen[comparison.counts[early] - 1]) for curve in curves)
     pad = (high - low) * 0.06 or 0.02
     return max(0.0, low - pad), high + pad

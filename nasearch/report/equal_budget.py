@@ -1,108 +1,19 @@
-"""Two searches at equal budget, as plain values, and in words, tables and JSON."""
+"""Two searches at equal budget in words, tables, JSON and CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from rich.table import Table
 from rich.text import Text
 
-from nasearch.pareto import Objective
 from nasearch.report import formatting
+from nasearch.report.curves import FrontComparison, SearchCurve
 from nasearch.report.style import counted, plain_table
 
 Json = dict[str, object]
-_ROWS = 5
-
-
-@dataclass(frozen=True)
-class SearchCurve:
-    """One search: how its front grew with the candidates that were trained.
-
-    Hypervolumes are shares of the box that both searches are measured in.
-
-    Attributes:
-        study: its name.
-        sampler: who proposed.
-        spent: candidates of the study, of which the comparison takes as many as the other has too.
-        raced_out: of those compared, stopped early; they count as spent and add nothing to the front.
-        failed: likewise.
-        is_any_order: its candidates are chance, so that their order is; the intervals hold that as well.
-        seen: (budget,) hypervolume after 1, 2, ... candidates, as it was seen.
-        corrected: (counts,) hypervolume less what the noise of the accuracies is expected to have added.
-        low: (counts,) of the 95 % interval.
-        high: likewise.
-        reached_other: candidates after which the other's last hypervolume was reached; None if never.
-    """
-
-    study: str
-    sampler: str
-    spent: int
-    raced_out: int
-    failed: int
-    is_any_order: bool
-    seen: tuple[float, ...]
-    corrected: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    reached_other: int | None
-
-    @property
-    def name(self) -> str:
-        """The sampler and its study, as both may have the same sampler."""
-        return f"{self.sampler} ({self.study})"
-
-
-@dataclass(frozen=True)
-class FrontComparison:
-    """Two searches at equal budget, in one box.
-
-    Attributes:
-        first: the study that is asked about.
-        second: the one beside it.
-        objectives: of both.
-        reference: the corner of the box, a loss an objective.
-        counts: numbers of candidates that have intervals, the last is the budget.
-        difference: (counts,) first less second, corrected.
-        low: (counts,) of its 95 % interval.
-        high: likewise.
-        images: validation images that the accuracies of first and second were read on.
-        draws: of the bootstrap.
-        unlike: what the studies differ in besides their proposals, in words.
-    """
-
-    first: SearchCurve
-    second: SearchCurve
-    objectives: tuple[Objective, ...]
-    reference: tuple[float, ...]
-    counts: tuple[int, ...]
-    difference: tuple[float, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    images: tuple[int, int]
-    draws: int
-    unlike: tuple[str, ...] = ()
-
-    @property
-    def budget(self) -> int:
-        """Candidates of each that are compared."""
-        return self.counts[-1]
-
-    @property
-    def shown(self) -> tuple[int, ...]:
-        """Places of the counts that a table has rows for: a few in equal steps, the last among them."""
-        rows = min(_ROWS, len(self.counts))
-        last = len(self.counts) - 1
-        return tuple(sorted({last - round(i * last / rows) for i in range(rows)}))
-
-    @property
-    def leader(self) -> SearchCurve | None:
-        """The search whose lead is beyond the interval; None where the images do not tell."""
-        if self.low[-1] > 0:
-            return self.first
-        return self.second if self.high[-1] < 0 else None
 
 
 def comparison_line(comparison: FrontComparison) -> str:
@@ -132,7 +43,8 @@ def notes(comparison: FrontComparison) -> list[str]:
     found = [
         _reached(first, second),
         _reached(second, first),
-        f"Hypervolumes are shares of the box up to ({corner}), less what that noise adds to the best.",
+        f"Hypervolumes are shares of the box up to ({corner}).",
+        "What noise adds to the best of many accuracies is taken off; as seen, it is in them.",
         f"{source}. Each search ran once: what another seed would give is not in them.",
     ]
     for curve in (first, second):
@@ -145,6 +57,11 @@ def notes(comparison: FrontComparison) -> list[str]:
     if comparison.unlike:
         found.append(f"The studies differ in more than their proposals: {', '.join(comparison.unlike)}.")
     return found
+
+
+def picture_name(comparison: FrontComparison) -> str:
+    """Of the file with both curves: that of the sibling's name, such as `baseline-random.png`."""
+    return f"baseline-{comparison.second.study.rpartition('.')[2]}.png"
 
 
 def _reached(one: SearchCurve, other: SearchCurve) -> str:

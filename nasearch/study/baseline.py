@@ -14,7 +14,7 @@ from nasearch.study.running import run
 from nasearch.study.siblings import open_sibling, siblings_of
 
 if TYPE_CHECKING:
-    from nasearch.report.equal_budget import FrontComparison
+    from nasearch.report.curves import FrontComparison
     from nasearch.study.study import Study
 
 

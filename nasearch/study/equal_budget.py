@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nasearch.errors import StudyError
 from nasearch.pareto import curve_draws, hypervolume_curve, losses, noisy_shares, reference_corner
-from nasearch.report.equal_budget import FrontComparison, SearchCurve
+from nasearch.report.curves import FrontComparison, SearchCurve
 from nasearch.store.records import MeasurementRecord
 
 if TYPE_CHECKING:
@@ -43,8 +43,11 @@ class _Spent:
 
     @property
     def is_chance(self) -> bool:
-        """Whether chance alone proposed, so that the candidates could have come in any order."""
-        return self.study.samplers == ("random",)
+        """Whether the candidates could have come in any order.
+
+        Chance alone proposed, and no race stopped one for what came before it.
+        """
+        return self.study.samplers == ("random",) and "raced_out" not in self.states
 
     @property
     def images(self) -> int:
@@ -59,9 +62,9 @@ def compare_fronts(first: Study, second: Study, *, draws: int = DRAWS, seed: int
     Both are cut to the smaller number of candidates and measured in one box: up to the error of guessing, and
     1.1 times the dearest network that either measured completely. Raced out and failed candidates count as
     spent and add nothing. An accuracy is a share of n validation images, so its noise is drawn from the
-    binomial distribution, the same noise for a measurement that both share; where chance alone proposed,
-    the order of the candidates is drawn as well. Intervals hold these two and nothing else: not what another
-    seed would have proposed or trained.
+    binomial distribution, the same noise for a measurement that both share; where chance alone proposed and
+    no race judged, the order of the candidates is drawn as well. Intervals hold these two and nothing else:
+    not what another seed would have proposed or trained.
 
     Args:
         first: the study that is asked about.

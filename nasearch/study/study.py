@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nasearch.deploy import ExportReport
     from nasearch.measure import BlockCost, Latency
     from nasearch.nets import Network
-    from nasearch.report.equal_budget import FrontComparison
+    from nasearch.report.curves import FrontComparison
 
 
 class Study(Parts):
@@ -409,11 +409,21 @@ class Study(Parts):
         with self._owned("export"), deterministic(self.threads):
             return export(self, directory, formats, trial, progress or Progress())
 
-    def report(self, directory: str | Path | None = None) -> list[Path]:
-        """Write front.png, front.html and report.md; gives their paths."""
+    def report(
+        self,
+        directory: str | Path | None = None,
+        *,
+        comparisons: Sequence[FrontComparison] | None = None,
+    ) -> list[Path]:
+        """Write front.png, front.html, report.md and a picture for each baseline; gives their paths.
+
+        Args:
+            directory: the study's own if not given.
+            comparisons: what `compare_baselines` gave, where that was called already.
+        """
         from nasearch.study.reporting import write_report
 
-        return write_report(self, Path(directory) if directory else self.directory)
+        return write_report(self, Path(directory) if directory else self.directory, comparisons)
 
     def network(self, number: int) -> Network:
         """The untrained network of a trial."""
