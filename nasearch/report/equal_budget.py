@@ -21,7 +21,11 @@ def comparison_line(comparison: FrontComparison) -> str:
     first, second, i = comparison.first, comparison.second, len(comparison.counts) - 1
     images = " and ".join(f"{number:,}" for number in dict.fromkeys(comparison.images))
     leader = comparison.leader
-    verdict = f"{leader.name} leads" if leader else f"{images} validation images show no difference"
+    verdict = (
+        f"{leader.name} leads in these two runs"
+        if leader
+        else f"{images} validation images show no difference"
+    )
     return (
         f"at {counted(comparison.budget, 'candidate')} each, {first.name} has a hypervolume of "
         f"{first.corrected[i]:.4f} and {second.name} of {second.corrected[i]:.4f}: "
@@ -49,9 +53,12 @@ def notes(comparison: FrontComparison) -> list[str]:
     ]
     for curve in (first, second):
         lost = [
-            f"{number} {word}" for number, word in ((curve.raced_out, "raced out"), (curve.failed, "failed"))
+            f"{number} {word}"
+            for number, word in ((curve.raced_out, "raced out"), (curve.failed, "failed"))
+            if number
         ]
-        found.append(f"Of {curve.name} {', '.join(lost)}, counted as spent.")
+        if lost:
+            found.append(f"Of {curve.name} {', '.join(lost)}: they count as spent and add nothing.")
         if curve.spent > comparison.budget:
             found.append(f"{curve.name} has {curve.spent} candidates; the first {comparison.budget} count.")
     if comparison.unlike:
