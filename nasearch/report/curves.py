@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from nasearch.pareto import Objective
@@ -86,9 +87,8 @@ class FrontComparison:
     @property
     def shown(self) -> tuple[int, ...]:
         """Places of the counts that a table has rows for: a few in equal steps, the last among them."""
-        rows = min(_ROWS, len(self.counts))
-        last = len(self.counts) - 1
-        return tuple(sorted({last - round(i * last / rows) for i in range(rows)}))
+        rows, number = min(_ROWS, len(self.counts)), len(self.counts)
+        return tuple(math.ceil((i + 1) * number / rows) - 1 for i in range(rows))
 
     @property
     def leader(self) -> SearchCurve | None:
