@@ -16,6 +16,7 @@ from nasearch.cli.progress import BarProgress, LineProgress, make_progress
 from nasearch.deploy import checked_formats
 from nasearch.errors import NasearchError
 from nasearch.pareto import parse_limit
+from nasearch.report.equal_budget import comparison_line
 from nasearch.report.formatting import percent, size
 from nasearch.report.tables import front_json, front_table
 from nasearch.store.database import masked
@@ -90,9 +91,12 @@ def hand_over(
 
 
 def write_report(study: Study, progress: Display) -> None:
-    """Write the report and the plots, and say where."""
-    for file in study.report():
+    """Write the report and the plots, and say where, and how the study did beside its baselines."""
+    comparisons = study.compare_baselines()
+    for file in study.report(comparisons=comparisons):
         progress.message(f"wrote {file}")
+    for comparison in comparisons:
+        progress.message(comparison_line(comparison))
 
 
 def print_front(study: Study, as_json: bool) -> None:

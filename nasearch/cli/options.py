@@ -29,6 +29,7 @@ METAVARS = {
     "limits": "TEXT",
     "references": "NAME|FILE",
     "sampler": "NAME",
+    "baseline": "NAME",
     "proxy": "NAME",
     "recipe": "NAME|FILE",
     "winner_recipe": "NAME|FILE",

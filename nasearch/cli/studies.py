@@ -66,6 +66,8 @@ def show_command(study: str | None, storage: str, as_json: bool) -> None:
         summary = summary_of(loaded)
         facts: dict[str, Any] = {
             "study": loaded.name,
+            "sibling_of": summary.sibling_of,
+            "role": summary.role,
             "space": summary.space,
             "plugins": dict(loaded.identity.found.get("plugins", {})),
             "data": summary.data,

@@ -5,6 +5,19 @@ from __future__ import annotations
 from nasearch.executors.in_process import InProcess
 from nasearch.executors.job import Done, Executor, Job, OnPoint, Proxy
 from nasearch.executors.processes import Place, Processes
+from nasearch.executors.recalling import Recall, Recalling
 from nasearch.executors.task import Task
 
-__all__ = ["Done", "Executor", "InProcess", "Job", "OnPoint", "Place", "Processes", "Proxy", "Task"]
+__all__ = [
+    "Done",
+    "Executor",
+    "InProcess",
+    "Job",
+    "OnPoint",
+    "Place",
+    "Processes",
+    "Proxy",
+    "Recall",
+    "Recalling",
+    "Task",
+]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from nasearch.pareto.box import ROOM, reference_corner
+from nasearch.pareto.curve_draws import curve_draws, noisy_shares
 from nasearch.pareto.curves import hypervolume_curve
 from nasearch.pareto.dominance import crowding, front, ranks
 from nasearch.pareto.hypervolume import hypervolume
@@ -18,10 +20,12 @@ from nasearch.pareto.selection import best_under, knee
 
 __all__ = [
     "OBJECTIVES",
+    "ROOM",
     "Limit",
     "Objective",
     "best_under",
     "crowding",
+    "curve_draws",
     "find_objective",
     "finite_values",
     "front",
@@ -29,8 +33,10 @@ __all__ = [
     "hypervolume_curve",
     "knee",
     "losses",
+    "noisy_shares",
     "parse_limit",
     "parse_limits",
     "parse_objectives",
     "ranks",
+    "reference_corner",
 ]

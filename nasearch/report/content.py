@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from nasearch.pareto import Limit, Objective
+from nasearch.report.curves import FrontComparison
 
 OUTCOMES = ("complete", "raced_out", "failed", "refused", "repeated", "running")
 
@@ -100,6 +101,8 @@ class StudySummary:
         budget_used: distinct architectures whose proxy was started.
         created_at: ISO 8601, UTC.
         best_accuracy: of its complete trials, if any.
+        sibling_of: the study that it belongs to, where it does not stand for itself.
+        role: what it is for that study, such as "baseline".
     """
 
     name: str
@@ -109,6 +112,8 @@ class StudySummary:
     budget_used: int
     created_at: str
     best_accuracy: float | None = None
+    sibling_of: str | None = None
+    role: str | None = None
 
 
 @dataclass(frozen=True)
@@ -244,6 +249,7 @@ class StudyReport:
         hypervolume: share of the reference box that the front dominates.
         reference: the box's corner, in the losses' units, one number an objective.
         winner: None until the study is finished.
+        comparisons: with other searches at equal budget.
         block_limits: bounds of single blocks, in words, such as "stage2.inception.macs <= 2M".
         command: what reproduces it.
         stored_in: URL of the store, without a password.
@@ -271,6 +277,7 @@ class StudyReport:
     hypervolume: float | None = None
     reference: tuple[float, ...] = ()
     winner: WinnerFacts | None = None
+    comparisons: tuple[FrontComparison, ...] = ()
     block_limits: tuple[str, ...] = ()
     stored_in: str = ""
     picture_path: str = "front.png"

@@ -16,7 +16,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from nasearch.report import formatting, layout, tables
+from nasearch.report.budget_plot import comparison_html
 from nasearch.report.content import FrontPicture, FrontRow, Reference
+from nasearch.report.curves import FrontComparison
 from nasearch.report.files import write_text
 from nasearch.report.layout import BLUE, GREEN, GREY, INK, VERMILLION, Axis, Panel
 
@@ -44,13 +46,16 @@ tr.reference {{ color: #00694D; }}
 <p class="about">{about}</p>
 {figure}
 {table}
+{comparisons}
 </body>
 </html>
 """
 
 
-def front_html(picture: FrontPicture, path: str | Path) -> Path:
+def front_html(picture: FrontPicture, path: str | Path, comparisons: Sequence[FrontComparison] = ()) -> Path:
     """Write the page: the front with every trial's numbers under the pointer, and the front as a table.
+
+    Below it are the comparisons with other searches, each with its curves and their table.
 
     Raises:
         ExportError: if the file cannot be written.
@@ -63,6 +68,7 @@ def front_html(picture: FrontPicture, path: str | Path) -> Path:
             full_html=False, include_plotlyjs=True, config={"displaylogo": False, "responsive": True}
         ),
         table=_table(picture),
+        comparisons="\n".join(map(comparison_html, comparisons)),
     )
     return write_text(path, page)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from nasearch.report import formatting, layout, tables
+from nasearch.report import equal_budget, formatting, layout, tables
 from nasearch.report.content import LatencyFacts, StudyReport, TrainedFacts, WinnerFacts
 
 
@@ -15,6 +15,7 @@ def report_md(report: StudyReport) -> str:
         _winner,
         _front,
         _references,
+        _baselines,
         _search,
         _data,
         _training,
@@ -161,6 +162,31 @@ def _references(report: StudyReport) -> list[str]:
     return lines
 
 
+def _baselines(report: StudyReport) -> list[str]:
+    """Other searches with as many candidates; nothing where there are none."""
+    if not report.comparisons:
+        return []
+    lines = ["## Compared at equal budget"]
+    for comparison in report.comparisons:
+        picture = equal_budget.picture_name(comparison)
+        lines += [
+            "",
+            _sentence(equal_budget.comparison_line(comparison)),
+            "",
+            f"![Both curves]({_link(picture)})",
+            "",
+            *_table(map(_text, equal_budget.heads(comparison)), equal_budget.cells(comparison)),
+            "",
+            *(f"- {_text(note)}" for note in equal_budget.notes(comparison)),
+        ]
+    return lines
+
+
+def _sentence(text: str) -> str:
+    text = _text(text)
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def _search(report: StudyReport) -> list[str]:
     texts = [*(limit.text for limit in report.picture.limits), *report.block_limits]
     limits = ", ".join(map(_code, texts)) or "none"
@@ -277,7 +303,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def _table(head: Iterable[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    head = list(head)
     return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
 
 

@@ -5,23 +5,17 @@ The object interface is used, not pyplot: no global state, no display, safe in t
 
 from __future__ import annotations
 
-import io
 import math
-import textwrap
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from nasearch.report import layout
+from nasearch.report import layout, sheet
 from nasearch.report.content import FrontPicture, FrontRow, Reference
-from nasearch.report.files import write_bytes
-from nasearch.report.labels import draw_references, note, plain
-from nasearch.report.layout import BLUE, GREEN, GREY, GREY_TEXT, INK, PALE, VERMILLION, Axis, Panel
+from nasearch.report.labels import draw_references, note
+from nasearch.report.layout import BLUE, GREEN, GREY, GREY_TEXT, VERMILLION, Axis, Panel
 
-_DPI = 150
 _BROKEN: dict[str, Any] = {
     "facecolor": "#F3E3DA",
     "edgecolor": "#DDB9A5",
@@ -49,22 +43,8 @@ def front_png(picture: FrontPicture, path: str | Path) -> Path:
     columns = min(len(panels), _COLUMNS)
     lines = math.ceil(len(panels) / columns)
     width = 9.2 if columns == 1 else 5.2 * columns
-    words = textwrap.wrap(layout.subtitle(picture, glue="\N{NO-BREAK SPACE}"), int(13 * width))
-    head = 0.82 + 0.17 * len(words)
-    height = head + 4.8 * lines
-    figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-    figure.subplots_adjust(
-        left=0.95 / width,
-        right=1 - 0.25 / width,
-        bottom=0.62 / height,
-        top=1 - head / height,
-        wspace=0.24,
-        hspace=0.3,
-    )
-    edge = 0.22 / width
-    figure.text(edge, 1 - 0.18 / height, plain(picture.study), size=16, weight="bold", color=INK, va="top")
-    figure.text(edge, 1 - 0.52 / height, plain("\n".join(words)), size=9.5, color=GREY_TEXT, va="top")
+    words = layout.subtitle(picture, glue="\N{NO-BREAK SPACE}")
+    figure = sheet.titled(picture.study, words, width, 4.8 * lines)
     for i, panel in enumerate(panels):
         axes = figure.add_subplot(lines, columns, i + 1)
         _draw(axes, picture, rows, panel, is_first=i == 0)
@@ -79,11 +59,7 @@ def front_png(picture: FrontPicture, path: str | Path) -> Path:
                 labelcolor=GREY_TEXT,
                 handletextpad=0.3,
             )
-    buffer = io.BytesIO()
-    figure.savefig(
-        buffer, format="png", metadata={"Software": "nasearch", "Title": f"front of {picture.study}"}
-    )
-    return write_bytes(path, buffer.getvalue())
+    return sheet.write(figure, path, f"front of {picture.study}")
 
 
 def _draw(axes: Any, picture: FrontPicture, rows: list[FrontRow], panel: Panel, *, is_first: bool) -> None:
@@ -124,15 +100,8 @@ def _draw(axes: Any, picture: FrontPicture, rows: list[FrontRow], panel: Panel, 
 
 
 def _style(axes: Any, panel: Panel) -> None:
-    axes.set_xlabel(panel.x.title + (" (log scale)" if panel.x.is_log else ""), size=11.5, color=INK)
-    axes.set_ylabel(panel.y.title + (" (log scale)" if panel.y.is_log else ""), size=11.5, color=INK)
-    axes.grid(color=PALE, lw=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color("#B9BEC5")
-    axes.tick_params(labelsize=10, colors=GREY_TEXT, length=3)
+    x, y = (axis.title + (" (log scale)" if axis.is_log else "") for axis in (panel.x, panel.y))
+    sheet.dress(axes, x, y)
 
 
 def _frame(axes: Any, picture: FrontPicture, rows: list[FrontRow], panel: Panel) -> None:

@@ -113,6 +113,9 @@ def studies_table(studies: Sequence[StudySummary], title: str | None = None) -> 
         ("created", "left"),
     ):
         table.add_column(name, justify="right" if justify == "right" else "left", overflow="fold")
+    has_siblings = any(study.sibling_of for study in studies)
+    if has_siblings:
+        table.add_column("belongs to", overflow="fold")
     for study in studies:
         table.add_row(
             Text(study.name),
@@ -122,6 +125,7 @@ def studies_table(studies: Sequence[StudySummary], title: str | None = None) -> 
             str(study.budget_used),
             formatting.metric("accuracy", study.best_accuracy),
             study.created_at[:16].replace("T", " "),
+            *([Text(f"{study.role} of {study.sibling_of}" if study.sibling_of else "")] * has_siblings),
         )
     return table
 
@@ -168,6 +172,8 @@ def studies_json(studies: Sequence[StudySummary]) -> Json:
                 "budget_used": study.budget_used,
                 "best_accuracy": study.best_accuracy,
                 "created_at": study.created_at,
+                "sibling_of": study.sibling_of,
+                "role": study.role,
             }
             for study in studies
         ]

@@ -7,7 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from nasearch.errors import PluginError, SpaceError, StudyError, did_you_mean
 from nasearch.pareto import Limit, parse_limits
@@ -30,6 +32,24 @@ _FIXED = {
 }
 
 
+Role = Literal["baseline", "confirmed", "audit"]
+SIBLING = "sibling"
+"""Under this name a study notes whose sibling it is."""
+
+
+@dataclass(frozen=True)
+class Kinship:
+    """Whose sibling a study is, and what for."""
+
+    of: str
+    role: Role
+
+    @property
+    def text(self) -> str:
+        """For tables: `baseline of digits`."""
+        return f"{self.role} of {self.of}"
+
+
 @dataclass(frozen=True)
 class Identity:
     """A study's fixed parts, and what is needed to find its data and space again.
@@ -50,6 +70,37 @@ class Identity:
     def from_dict(data: Mapping[str, Any]) -> Identity:
         """Read what `to_dict` gave."""
         return Identity(data["fixed"], data["found"])
+
+    @property
+    def kinship(self) -> Kinship | None:
+        """Whose sibling the study is; None for one that stands for itself."""
+        note = self.found.get(SIBLING)
+        return None if note is None else Kinship(note["of"], note["role"])
+
+    @property
+    def proposal_seed(self) -> int:
+        """What proposals are seeded by; a sibling's own, or a random baseline would repeat random beginnings.
+
+        Trainings are seeded by the study's seed in both, so that one network is one measurement.
+        """
+        seed, kin = int(self.fixed["seed"]), self.kinship
+        if kin is None:
+            return seed
+        words = [seed, int.from_bytes(kin.role.encode(), "big")]
+        return int(np.random.SeedSequence(words).generate_state(1)[0])
+
+    def check_sampler(self, sampler: str, name: str) -> None:
+        """Refuse a run that would mix another sampler's proposals into a baseline.
+
+        Raises:
+            StudyError: if the study is a baseline of another sampler.
+        """
+        kin, own = self.kinship, self.found.get("sampler")
+        if kin is not None and kin.role == "baseline" and sampler != own:
+            raise StudyError(
+                f"study {name!r} is a {kin.text} with the sampler {own}, and sampler is {sampler!r}; "
+                f"expected --sampler {own}, or the study {kin.of} with --baseline {own}"
+            )
 
     def space(self, name: str) -> SearchSpace:
         """The search space of the study called `name`.
@@ -79,7 +130,7 @@ class Identity:
         Raises:
             StudyError: naming each part that differs, and what to do.
         """
-        differing = [word for key, word in _FIXED.items() if not self._same(other, key)]
+        differing = self.differing(other)
         if differing:
             details = "; ".join(
                 _difference(word, self, other, key) for key, word in _FIXED.items() if word in differing
@@ -88,6 +139,10 @@ class Identity:
                 f"study {name!r} exists with another {details}; "
                 "give the same again, or --study NAME for another study, or --fresh for a new one beside it"
             )
+
+    def differing(self, other: Identity) -> list[str]:
+        """The fixed parts in which another study is another, in words."""
+        return [word for key, word in _FIXED.items() if not self._same(other, key)]
 
     def _same(self, other: Identity, key: str) -> bool:
         old, new = self.fixed.get(key), other.fixed.get(key)
@@ -162,7 +217,9 @@ def find(store: Store, name: str | None) -> StudyRecord:
     """
     records = store.list_studies()
     if name is None and records:
-        return records[-1]
+        # A baseline is made after its study, and is not what is meant.
+        own = [entry for entry in records if Identity.from_dict(entry.identity).kinship is None]
+        return (own or records)[-1]
     record = next((entry for entry in records if entry.name == name), None)
     if record is None:
         names = ", ".join(entry.name for entry in records) or "none; start one with nasearch run"

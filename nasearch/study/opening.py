@@ -80,6 +80,7 @@ def identity_of(settings: StudySettings, space: SearchSpace, dataset: Dataset) -
         "classes": list(dataset.classes),
         "fidelity": Fidelity.of(recipe, dataset).text,
         "sampler": settings.sampler,
+        "val_images": len(dataset.val),
     }
     return Identity(fixed, found)
 

@@ -157,6 +157,11 @@ class Parts:
         return tuple(self._optuna.user_attrs.get("nasearch:samplers", ()))
 
     @property
+    def raced(self) -> bool:
+        """Whether candidates raced when the study was run last; as the settings say before the first run."""
+        return bool(self._optuna.user_attrs.get("nasearch:racing", self.settings.races))
+
+    @property
     def command(self) -> str:
         """The command line that ran this study first, empty if a program did."""
         return str(self._optuna.user_attrs.get("nasearch:command", ""))
@@ -184,5 +189,7 @@ class Parts:
         """Keep who proposes and what was typed; the dashboard shows both."""
         if self.settings.sampler not in self.samplers:
             self._optuna.set_user_attr("nasearch:samplers", [*self.samplers, self.settings.sampler])
+        if self._optuna.user_attrs.get("nasearch:racing") != self.settings.races:
+            self._optuna.set_user_attr("nasearch:racing", self.settings.races)
         if command and not self.command:
             self._optuna.set_user_attr("nasearch:command", command)

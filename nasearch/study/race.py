@@ -15,7 +15,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from nasearch.pareto import Limit, Objective, front, hypervolume, losses
+from nasearch.pareto import Limit, Objective, front, hypervolume, losses, reference_corner
 from nasearch.samplers.forecast import Forecast, foretell
 
 RATIO = 3
@@ -62,7 +62,7 @@ class Race:
         self._objectives = tuple(objectives)
         self._costs = tuple(objective for objective in objectives if objective.is_cost)
         self._bounds = {limit.metric: limit.bound for limit in limits if limit.relation == "<="}
-        self._guessing = 1 / num_classes
+        self._num_classes = num_classes
         self._finished: list[tuple[dict[int, float], dict[str, float]]] = []
 
     def note(self, values: Mapping[str, float], curve: Mapping[int, float]) -> None:
@@ -120,21 +120,17 @@ class Race:
     def _row(self, accuracy: float, costs: Mapping[str, float]) -> list[float]:
         return [costs.get(objective.name, accuracy) for objective in self._objectives]
 
-    def _corner(self, seen: Sequence[Mapping[str, float]]) -> list[float]:
-        """The reference point: the error of guessing, and a tenth above the dearest that may come."""
-        return [
-            ROOM * self._bounds.get(objective.name, max(costs[objective.name] for costs in seen))
-            if objective.is_cost
-            else 1 - self._guessing
-            for objective in self._objectives
-        ]
+    def _corner(self, seen: Sequence[Mapping[str, float]]) -> tuple[float, ...]:
+        """The reference point; where a limit bounds a cost, that is the dearest that may come."""
+        dearest = {
+            cost.name: self._bounds.get(cost.name, max(costs[cost.name] for costs in seen))
+            for cost in self._costs
+        }
+        return reference_corner(self._objectives, dearest, self._num_classes)
 
 
 LEAST_GAIN = 0.002
 """Share of the front's hypervolume that a candidate must be expected to add, to be worth the next rung."""
-
-ROOM = 1.1
-"""Reference costs over the dearest: at the dearest itself the most accurate networks would add nothing."""
 
 _QUANTILES = np.array([NormalDist().inv_cdf((i + 0.5) / 16) for i in range(16)])
 """Of the normal distribution, in the middle of 16 equal shares."""

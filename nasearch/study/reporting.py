@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from nasearch.report.content import (
 from nasearch.study.environment import versions
 
 if TYPE_CHECKING:
+    from nasearch.report.curves import FrontComparison
     from nasearch.store.records import FinishRecord, RunRecord
     from nasearch.study.study import Study
 
@@ -88,8 +89,13 @@ def fidelity_text(study: Study) -> str:
     return str(study.identity.found["fidelity"])
 
 
-def report_of(study: Study, folder: Path) -> StudyReport:
-    """Everything that report.md says; files of the winner are named relative to `folder`."""
+def report_of(
+    study: Study, folder: Path, comparisons: Sequence[FrontComparison] | None = None
+) -> StudyReport:
+    """Everything that report.md says; files of the winner are named relative to `folder`.
+
+    The comparisons with the baselines are made where they are not given.
+    """
     from nasearch.measure import describe_device
 
     dataset, found = study.dataset, study.identity.found
@@ -126,6 +132,7 @@ def report_of(study: Study, folder: Path) -> StudyReport:
         hypervolume=study.hypervolume(),
         reference=study.reference(),
         winner=_winner(study, finishes, folder) if finishes else None,
+        comparisons=tuple(study.compare_baselines() if comparisons is None else comparisons),
         block_limits=tuple(bound.name for bound in study.space.block_limits),
         command=study.command,
         stored_in=study.storage_url,
@@ -139,18 +146,23 @@ def _worked(run: RunRecord) -> float:
     return ((end or run.heartbeat_at) - run.started_at).total_seconds()
 
 
-def write_report(study: Study, folder: Path) -> list[Path]:
-    """Write front.png, front.html and report.md into a folder."""
+def write_report(
+    study: Study, folder: Path, comparisons: Sequence[FrontComparison] | None = None
+) -> list[Path]:
+    """Write front.png, front.html, report.md and a picture for each baseline into a folder."""
+    from nasearch.report.budget_plot import budget_png
+    from nasearch.report.equal_budget import picture_name
     from nasearch.report.files import write_text
     from nasearch.report.html import front_html
     from nasearch.report.markdown import report_md
     from nasearch.report.plots import front_png
 
-    report = report_of(study, folder)
+    report = report_of(study, folder, comparisons)
     return [
         front_png(report.picture, folder / "front.png"),
-        front_html(report.picture, folder / "front.html"),
+        front_html(report.picture, folder / "front.html", report.comparisons),
         write_text(folder / "report.md", report_md(report)),
+        *(budget_png(each, folder / picture_name(each)) for each in report.comparisons),
     ]
 
 

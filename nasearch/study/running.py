@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nasearch.executors import Recalling
 from nasearch.study.environment import deterministic
+from nasearch.study.lending import lent_by
 from nasearch.study.opening import in_process, make_bench, make_executor, make_rules
 from nasearch.study.progress import Progress, RunSummary
 from nasearch.study.proposals import Proposals
@@ -19,8 +22,19 @@ if TYPE_CHECKING:
     from nasearch.study.study import Study
 
 
-def run(study: Study, budget: int, time_s: float | None, progress: Progress, command: str = "") -> RunSummary:
-    """Search until `budget` distinct architectures have been trained; arguments as in `Study.run`."""
+def run(
+    study: Study,
+    budget: int,
+    time_s: float | None,
+    progress: Progress,
+    command: str = "",
+    *,
+    lender: Study | None = None,
+) -> RunSummary:
+    """Search until `budget` distinct architectures have been trained; arguments as in `Study.run`.
+
+    A lender is a study with the same trainings: what it has measured is taken from there, and counts.
+    """
     store, study_id = study._store, study._record.id
     started = time.monotonic()
     board, rules = study._board(), make_rules(study)
@@ -33,6 +47,8 @@ def run(study: Study, budget: int, time_s: float | None, progress: Progress, com
         make_executor(study, left) if left > 0 else in_process(study) as executor,
     ):
         bench = make_bench(study, executor, checkpoints)
+        if lender is not None:
+            bench = dataclasses.replace(bench, executor=Recalling(executor, lent_by(lender, bench)))
         study._note_run(command)
         progress.started(study.name, board.standing(study.spent, budget))
         known = {record.key: record for record in store.measurements(study_id)}
@@ -45,7 +61,8 @@ def run(study: Study, budget: int, time_s: float | None, progress: Progress, com
                 board.add(trial.key, trial.values)
             progress.told(trial, board.standing(study.spent, budget))
 
-        proposals = Proposals(study._optuna, rules, study.settings.sampler, study.seed, known.get, on_told)
+        seed = study.identity.proposal_seed
+        proposals = Proposals(study._optuna, rules, study.settings.sampler, seed, known.get, on_told)
         race = _race(study)
         search = Search(store, study_id, lease, proposals, bench, rules, race, study.seed, progress, on_told)
         stopped = search.run(budget, time_s)

@@ -50,6 +50,9 @@ class StudySettings:
         (), "Known network to train with the same proxy and draw beside the front: a name or a space file."
     )
     sampler: str = _setting("tpe", "Who proposes: random, tpe, nsga2, nsga3 or gp.")
+    baseline: str | None = _setting(
+        None, "Sampler to compare with at equal budget, such as random; its study is NAME.SAMPLER."
+    )
     proxy: str = _setting("trained", "How a candidate is judged: trained (a short training).")
     recipe: str = _setting("proxy", "Recipe of the proxy training: a built-in name or a YAML file.")
     epochs: int | None = _setting(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nasearch.deploy import ExportReport
     from nasearch.measure import BlockCost, Latency
     from nasearch.nets import Network
+    from nasearch.report.curves import FrontComparison
 
 
 class Study(Parts):
@@ -47,6 +48,7 @@ class Study(Parts):
         limits: Sequence[str] = (),
         references: Sequence[str | Path] = (),
         sampler: str = "tpe",
+        baseline: str | None = None,
         recipe: str | Path = "proxy",
         epochs: int | None = None,
         images: int | None = None,
@@ -80,6 +82,7 @@ class Study(Parts):
             limits=tuple(limits),
             references=tuple(map(str, references)),
             sampler=sampler,
+            baseline=baseline,
             recipe=str(recipe),
             epochs=epochs,
             images=images,
@@ -111,8 +114,9 @@ class Study(Parts):
         from nasearch.study.references import known_networks
 
         resolve_device(settings.device)
-        if settings.sampler not in SAMPLERS:
-            make_sampler(settings.sampler, 0, 0)
+        for sampler in (settings.sampler, settings.baseline or "random"):
+            if sampler not in SAMPLERS:
+                make_sampler(sampler, 0, 0)
         parse_objectives(settings.objectives)
         parse_limits(settings.limits)
         load_plugins(*settings.plugins)
@@ -124,6 +128,7 @@ class Study(Parts):
         store = Store.open(settings.storage)
         try:
             record = claim(store, name, identity, fresh=settings.fresh)
+            Identity.from_dict(record.identity).check_sampler(settings.sampler, name)
             return cls(store, record, space, settings, dataset, references)
         except BaseException:
             store.close()
@@ -195,7 +200,8 @@ class Study(Parts):
             progress: whoever watches.
             command: what was typed, for the report; without passwords.
 
-        The references that the study was made with are measured when the search is over.
+        When the search is over, the references that the study was made with are measured, and the baseline
+        gets as many candidates as the study has.
         An interrupt leaves the candidate in flight to the next run, which takes it up under its number.
 
         Raises:
@@ -208,7 +214,37 @@ class Study(Parts):
         summary = run(self, self.settings.budget if budget is None else budget, time_s, progress, command)
         if self._wanted:
             measure(self, self._wanted, progress)
+        if self.settings.baseline is not None and self.spent:
+            self.run_baseline(self.settings.baseline, progress=progress)
         return summary
+
+    def run_baseline(
+        self, sampler: str = "random", budget: int | None = None, progress: Progress | None = None
+    ) -> RunSummary:
+        """Search by another sampler in the sibling study `NAME.<sampler>`, to compare with at equal budget.
+
+        It has the same space, data, objectives, limits and proxy, races as this study did, and proposes by a
+        seed of its own. What is there already is kept; a network that this study has measured with the same
+        seed on the same device counts, and is not trained again.
+
+        Args:
+            sampler: by name.
+            budget: distinct architectures; as many as this study has if not given.
+            progress: whoever watches.
+
+        Raises:
+            StudyError: if this study is a baseline itself, or has no candidate yet.
+            StoreError: if another process owns the baseline, or the database fails.
+        """
+        from nasearch.study.baseline import run_baseline
+
+        return run_baseline(self, sampler, budget, progress or Progress())
+
+    def compare_baselines(self) -> tuple[FrontComparison, ...]:
+        """This study beside each of its baselines at equal budget; see `compare_fronts`."""
+        from nasearch.study.baseline import comparisons
+
+        return comparisons(self)
 
     def trials(self, *, curves: bool = False) -> tuple[TrialRecord, ...]:
         """Every trial that has an architecture, by number; with learning curves if asked."""
@@ -373,11 +409,21 @@ class Study(Parts):
         with self._owned("export"), deterministic(self.threads):
             return export(self, directory, formats, trial, progress or Progress())
 
-    def report(self, directory: str | Path | None = None) -> list[Path]:
-        """Write front.png, front.html and report.md; gives their paths."""
+    def report(
+        self,
+        directory: str | Path | None = None,
+        *,
+        comparisons: Sequence[FrontComparison] | None = None,
+    ) -> list[Path]:
+        """Write front.png, front.html, report.md and a picture for each baseline; gives their paths.
+
+        Args:
+            directory: the study's own if not given.
+            comparisons: what `compare_baselines` gave, where that was called already.
+        """
         from nasearch.study.reporting import write_report
 
-        return write_report(self, Path(directory) if directory else self.directory)
+        return write_report(self, Path(directory) if directory else self.directory, comparisons)
 
     def network(self, number: int) -> Network:
         """The untrained network of a trial."""

@@ -30,6 +30,7 @@ def summary_of(study: Study) -> StudySummary:
 
 def _summary(store: Store, record: StudyRecord) -> StudySummary:
     identity = Identity.from_dict(record.identity)
+    kin = identity.kinship
     accuracies = [
         measured.values["accuracy"]
         for measured in store.measurements(record.id)
@@ -43,4 +44,6 @@ def _summary(store: Store, record: StudyRecord) -> StudySummary:
         budget_used=store.budget_used(record.id),
         created_at=record.created_at.isoformat(timespec="seconds"),
         best_accuracy=max(accuracies, default=None),
+        sibling_of=None if kin is None else kin.of,
+        role=None if kin is None else kin.role,
     )

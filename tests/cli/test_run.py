@@ -94,6 +94,18 @@ def test_options_go_before_the_study_file(tmp_path: Path) -> None:
     assert done("run", "mine.yaml", "--study", "named").startswith("study named: 0 of 1 candidates done\n")
 
 
+@pytest.mark.slow
+def test_a_baseline_runs_beside_it_and_the_last_lines_say_how_it_did() -> None:
+    out = done("run", *SMALL, "--no-finish", "--baseline", "random")
+    assert "\nstudy s.random: 0 of 2 candidates done\n" in out
+    assert "\nwrote studies/s/baseline-random.png\nat 2 candidates each, tpe (s) has a hypervolume of " in out
+    again = done("run", *SMALL, "--no-finish", "--baseline", "random")
+    assert "\nstudy s.random: 2 of 2 candidates done\n" in again
+    assert again.splitlines()[-3:] == out.splitlines()[-3:]
+    assert "baseline of s" in done("studies", "list")
+    assert json.loads(done("front", "--json"))["study"] == "s"
+
+
 def test_fresh_starts_another_beside_it() -> None:
     done("run", *SMALL, "--no-finish")
     assert done("run", *SMALL, "--no-finish", "--fresh").startswith("study s-2: 0 of 2 candidates done\n")

@@ -147,6 +147,18 @@ def test_studies() -> None:
     assert json.loads(json.dumps(studies_json([study])))["studies"][0]["budget_used"] == 12
 
 
+def test_siblings_say_whose_they_are() -> None:
+    study = StudySummary("s", "tiny", "digits", ("accuracy",), 12, "2026-01-02T03:04:05+00:00", 0.9)
+    sibling = replace(study, name="s.random", sibling_of="s", role="baseline")
+    assert "belongs to" not in "\n".join(lines(studies_table([study])))
+    found = lines(studies_table([study, sibling]))
+    assert line_with("s.random", found).rstrip().endswith("baseline of s")
+    assert [(each["sibling_of"], each["role"]) for each in studies_json([study, sibling])["studies"]] == [  # type: ignore[attr-defined]
+        (None, None),
+        ("s", "baseline"),
+    ]
+
+
 @dataclass(frozen=True)
 class Row:
     name: str
