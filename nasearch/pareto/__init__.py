@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nasearch.pareto.curves import hypervolume_curve
+from nasearch.pareto.curves import hypervolume_curve, judged_hypervolume_curve
 from nasearch.pareto.dominance import crowding, front, ranks
 from nasearch.pareto.hypervolume import hypervolume
 from nasearch.pareto.limits import Limit, parse_limit, parse_limits
@@ -27,6 +27,7 @@ __all__ = [
     "front",
     "hypervolume",
     "hypervolume_curve",
+    "judged_hypervolume_curve",
     "knee",
     "losses",
     "parse_limit",
