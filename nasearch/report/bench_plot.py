@@ -59,8 +59,12 @@ def curves_png(curves: Mapping[str, Floats], title: str, *, higher_is_better: bo
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.tick_params(labelsize=10, colors=GREY_TEXT, length=3)
-    place = "lower right" if higher_is_better else "upper right"
-    axes.legend(loc=place, frameon=False, fontsize=9.5, labelcolor=GREY_TEXT)
+    axes.legend(
+        loc="lower right" if higher_is_better else "upper right",
+        frameon=False,
+        fontsize=9.5,
+        labelcolor=GREY_TEXT,
+    )
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": "nasearch", "Title": title})
     return buffer.getvalue()

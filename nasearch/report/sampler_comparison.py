@@ -13,7 +13,7 @@ from rich.text import Text
 from scipy import stats
 
 from nasearch.pareto.objectives import Floats
-from nasearch.report.formatting import MISSING
+from nasearch.report.formatting import MISSING, percent
 from nasearch.report.style import plain_table
 
 
@@ -124,9 +124,7 @@ def compare_samplers(
         for name, rank in zip(curves, ranks, strict=True):
             values = np.array(list(at[name].values()))
             error = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None
-            standings.append(
-                Standing(name, networks, float(values.mean()), error, float(rank), len(values))
-            )
+            standings.append(Standing(name, networks, float(values.mean()), error, float(rank), len(values)))
         pairs.extend(_paired(first, second, networks, at) for first, second in combinations(curves, 2))
     order = {name: i for i, name in enumerate(curves)}
     standings.sort(key=lambda entry: order[entry.sampler])
@@ -152,29 +150,55 @@ def _turned(pair: Paired) -> Paired:
     low = None if pair.high is None else -pair.high
     high = None if pair.low is None else -pair.low
     return Paired(
-        pair.second, pair.first, pair.networks, pair.seeds, -pair.difference, low, high, pair.t_p, pair.wilcoxon_p
+        pair.second,
+        pair.first,
+        pair.networks,
+        pair.seeds,
+        -pair.difference,
+        low,
+        high,
+        pair.t_p,
+        pair.wilcoxon_p,
     )
 
 
-def standings_table(comparison: SamplerComparison, seconds: Mapping[str, float], title: str) -> Table:
-    """A sampler a row: at each checkpoint mean, standard error and mean rank; then seconds a network.
+@dataclass(frozen=True)
+class SamplerFacts:
+    """What searching took, and where it ended; means over a sampler's seeds.
+
+    Attributes:
+        seconds_per_network: of proposing and telling.
+        repeats: proposals of networks seen before, a search.
+        test_accuracy: of what looked most accurate at the end, a fraction; None where it is not asked.
+    """
+
+    seconds_per_network: float
+    repeats: float
+    test_accuracy: float | None = None
+
+
+def standings_table(comparison: SamplerComparison, facts: Mapping[str, SamplerFacts]) -> Table:
+    """A sampler a row: at each checkpoint mean, standard error and mean rank; then what searching took.
 
     Args:
         comparison: whose standings are shown.
-        seconds: by sampler, mean time of proposing and telling one network.
-        title: above the table.
+        facts: by sampler, in the order of the rows.
     """
-    table = plain_table(title)
+    table = plain_table()
     table.add_column("sampler", no_wrap=True)
     for networks in comparison.checkpoints:
         table.add_column(f"@{networks}", justify="right", no_wrap=True)
         table.add_column("rank", justify="right", no_wrap=True)
-    table.add_column("seeds", justify="right", no_wrap=True)
-    table.add_column("s/network", justify="right", no_wrap=True)
-    for name, each in seconds.items():
+    has_test = any(each.test_accuracy is not None for each in facts.values())
+    for name in (*(["test accuracy"] if has_test else []), "seeds", "repeats", "s/network"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, each in facts.items():
         entries = [comparison.standing(name, networks) for networks in comparison.checkpoints]
         cells = [cell for entry in entries for cell in (_mean(comparison, entry), f"{entry.rank:.2f}")]
-        table.add_row(Text(name), *cells, str(entries[0].seeds), f"{each:.3f}")
+        if has_test:
+            cells.append(MISSING if each.test_accuracy is None else percent(each.test_accuracy))
+        cells += [str(entries[0].seeds), f"{each.repeats:.1f}", f"{each.seconds_per_network:.3f}"]
+        table.add_row(Text(name), *cells)
     return table
 
 

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -28,7 +28,8 @@ from nasearch.pareto import (
     parse_objectives,
 )
 from nasearch.pareto.objectives import Floats
-from nasearch.report.sampler_comparison import SamplerComparison, compare_samplers
+from nasearch.report.formatting import metric
+from nasearch.report.sampler_comparison import SamplerComparison, SamplerFacts, compare_samplers
 from nasearch.samplers import SAMPLERS, make_sampler, trial_seed
 from nasearch.space import Scalar
 from nasearch.study.bench_files import BenchFiles, Run
@@ -145,6 +146,11 @@ class Bench:
     comparison: SamplerComparison
     files: tuple[Path, ...] = ()
 
+    @property
+    def facts(self) -> dict[str, SamplerFacts]:
+        """What searching took, by sampler."""
+        return {name: _facts(self.problem, runs) for name, runs in self.runs.items()}
+
 
 def make_problem(
     table: Table,
@@ -213,7 +219,9 @@ def _corner(objectives: Sequence[Objective], judged: Floats, reference: Sequence
 
 def _corner_text(objectives: Sequence[Objective], corner: Floats) -> str:
     return ", ".join(
-        f"{each.name} <= {loss:g}" if each.is_cost else f"{each.name} >= {1 - loss:g}"
+        f"{each.name} <= {metric(each.name, loss)}"
+        if each.is_cost
+        else f"{each.name} >= {metric(each.name, 1 - loss)}"
         for each, loss in zip(objectives, corner, strict=True)
     )
 
@@ -314,7 +322,7 @@ def score_curve(problem: Problem, rows: Sequence[int]) -> Floats:
     judged = problem.judged[chosen]
     if not problem.is_single:
         whole = hypervolume(problem.judged, problem.reference)
-        return judged_hypervolume_curve(observed, judged, problem.reference) / whole
+        return np.asarray(judged_hypervolume_curve(observed, judged, problem.reference) / whole)
     best = float(problem.judged.min())
     return np.asarray(100 * (judged[_incumbents(observed), 0] - best))
 
@@ -367,12 +375,15 @@ def bench_table(
         samplers: names; `gp:3` runs that one with 3 seeds.
         budget: distinct networks that each search measures.
         seeds: searches of each sampler, with the seeds 0, 1 and so on.
-        objectives: as in `make_problem`, like reference, known and count_repeats.
+        objectives: accuracy, and costs that the table has or that its space gives.
         observe: columns of the accuracy that samplers see, their mean if they are several; the table's own
             if none is given, like judge and test.
         judge: columns of the accuracy that what was found is judged by.
         test: columns of the accuracy on a test split, for the report.
         latency_column: what `latency_ms` is, where it is an objective.
+        reference: the worst that counts, as in `make_problem`.
+        known: costs that samplers may know before a network is measured, as in `make_problem`.
+        count_repeats: whether a network that is proposed again spends budget.
         jobs: processes that search side by side.
         out: folder for curves.csv, curves.png and bench.json; nothing is written if none is given. Searches
             that it has already are not run again.
@@ -389,9 +400,7 @@ def bench_table(
     for name, value in (("budget", budget), ("seeds", seeds), ("jobs", jobs)):
         if value < 1:
             raise SettingsError(f"{name} is {value}; expected a whole number of at least 1")
-    problem = make_problem(
-        loaded, objectives, reference=reference, known=known, count_repeats=count_repeats
-    )
+    problem = make_problem(loaded, objectives, reference=reference, known=known, count_repeats=count_repeats)
     files = None if out is None else BenchFiles(Path(out), problem.score)
     goal = problem.goal(budget)
     done: dict[tuple[str, int], Run] = {}
@@ -419,7 +428,11 @@ def bench_table(
         higher_is_better=not problem.is_single,
     )
     bench = Bench(problem, runs, comparison)
-    return bench if files is None else replace(bench, files=files.finish(bench_json(bench), bench_picture(bench)))
+    return (
+        bench
+        if files is None
+        else replace(bench, files=files.finish(bench_json(bench), bench_picture(bench)))
+    )
 
 
 def _wanted(samplers: Sequence[str], seeds: int) -> dict[str, int]:
@@ -430,7 +443,9 @@ def _wanted(samplers: Sequence[str], seeds: int) -> dict[str, int]:
         if name not in SAMPLERS:
             make_sampler(name, 0, 0)  # says which there are
         if colon and not (count.isdecimal() and int(count) >= 1):
-            raise SettingsError(f"sampler {text!r}: seeds are {count!r}; expected a whole number of at least 1")
+            raise SettingsError(
+                f"sampler {text!r}: seeds are {count!r}; expected a whole number of at least 1"
+            )
         if name in wanted:
             raise SettingsError(f"sampler {name!r} stands twice; expected each name once")
         wanted[name] = int(count) if colon else seeds
@@ -488,20 +503,42 @@ def bench_json(bench: Bench) -> dict[str, object]:
         "fingerprint": problem.table.fingerprint,
         "score": problem.score,
         **bench.comparison.to_dict(),
-        "samplers": {name: _facts(runs) for name, runs in bench.runs.items()},
+        "samplers": {name: asdict(facts) for name, facts in bench.facts.items()},
         "versions": versions(),
     }
 
 
-def _facts(runs: Sequence[Run]) -> dict[str, object]:
-    """Of a sampler: seeds, seconds a network, repeats a search, and the test accuracy at the end."""
-    tests = [run.test[-1] for run in runs if run.test is not None]
-    return {
-        "seeds": len(runs),
-        "seconds_per_network": float(np.mean([run.seconds[-1] / len(run.rows) for run in runs])),
-        "repeats": float(np.mean([run.repeats[-1] for run in runs])),
-        "test_accuracy": float(np.mean(tests)) if tests else None,
-    }
+def _facts(problem: Problem, runs: Sequence[Run]) -> SamplerFacts:
+    tests = [run.test[-1] for run in runs if run.test is not None] if problem.is_single else []
+    return SamplerFacts(
+        seconds_per_network=float(np.mean([run.seconds[-1] / len(run.rows) for run in runs])),
+        repeats=float(np.mean([run.repeats[-1] for run in runs])),
+        test_accuracy=float(np.mean(tests)) if tests else None,
+    )
+
+
+def bench_lines(bench: Bench) -> list[str]:
+    """What was compared, in words."""
+    problem = bench.problem
+    table, roles = problem.table, problem.table.roles
+    seen, judges = ", ".join(roles.observe), ", ".join(roles.judge)
+    accuracy = f"accuracy is {seen}" + ("" if seen == judges else f", judged by {judges}")
+    costs = ", ".join(
+        f"{objective.name} is {roles.costs[objective.name].column}"
+        for objective in problem.objectives
+        if objective.is_cost
+    )
+    corner = _corner_text(problem.objectives, problem.reference)
+    known = ", ".join(problem.objectives[index].name for index in problem.known) or "none"
+    score = (
+        "score: regret in points of accuracy"
+        if problem.is_single
+        else f"score: share of the true front's hypervolume, of {corner}"
+    )
+    return [
+        f"{table.name}: {len(table):,} networks; {accuracy}" + (f"; {costs}" if costs else ""),
+        f"{score}; costs known before measuring: {known}",
+    ]
 
 
 def bench_picture(bench: Bench) -> bytes:

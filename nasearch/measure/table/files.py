@@ -68,7 +68,9 @@ def _csv(path: Path) -> dict[str, Column]:
         rows = [row for row in lines if row]
     for number, row in enumerate(rows):
         if len(row) != len(names):
-            raise TableError(f"{path}: row {number} has {len(row)} cells; expected {len(names)} as the heading")
+            raise TableError(
+                f"{path}: row {number} has {len(row)} cells; expected {len(names)} as the heading"
+            )
     if len(set(names)) < len(names):
         raise TableError(f"{path}: a column's name stands twice in the heading; expected each once")
     return {name: np.array([row[i] for row in rows], dtype=object) for i, name in enumerate(names)}

@@ -70,7 +70,8 @@ def _texts(places: Column, names: Column, width: int, source: str) -> NDArray[np
         )
     if places.size and not 0 <= places.min() <= places.max() < len(names):
         raise TableError(
-            f"{source}: an operation is {int(places.max())}; expected 0 to {len(names) - 1}, a place in op_names"
+            f"{source}: an operation is {int(places.max())}; "
+            f"expected 0 to {len(names) - 1}, a place in op_names"
         )
     texts: NDArray[np.str_] = names[places]
     return texts

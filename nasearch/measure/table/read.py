@@ -133,8 +133,8 @@ def _parsed(described: Description, columns: Mapping[str, Column]) -> tuple[tupl
         found = [part for match in re.findall(form.find, text) for part in _groups(match)]
         if len(found) != len(form.choices):
             raise TableError(
-                f"{described.file}: row {row}, column {form.column}: {text[:80]!r} has {len(found)} parts that "
-                f"match {form.find!r}; expected {len(form.choices)}, one a choice"
+                f"{described.file}: row {row}, column {form.column}: {text[:80]!r} has {len(found)} parts "
+                f"that match {form.find!r}; expected {len(form.choices)}, one a choice"
             )
         rows.append(found)
     return form.choices, np.array(rows, dtype=object).reshape(len(rows), len(form.choices))
@@ -152,7 +152,7 @@ def _assembled(
     columns: Mapping[str, Column],
     roles: Roles,
 ) -> Table:
-    """A table from the texts of its choices, (rows, choices), in the order of the space where there is one."""
+    """A table from the texts of its choices, (rows, choices), in the order of the space if there is one."""
     if space is None:
         choices = tuple(Choice(name, _found_values(texts[:, i])) for i, name in enumerate(names))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -149,7 +150,8 @@ class Table:
         if name not in self.roles.costs:
             known = ", ".join(self.roles.costs) or "none"
             raise TableError(
-                f"{self.source}: no column is named for {name}; it has costs {known}, and columns {self._known}"
+                f"{self.source}: no column is named for {name}; "
+                f"it has costs {known}, and columns {self._known}"
             )
         given = self.roles.costs[name]
         found = self._column(given.column) * given.scale - given.minus
@@ -206,7 +208,7 @@ class Table:
         }
 
     def propose(self, suggest: Callable[[str, Sequence[Scalar]], Scalar]) -> dict[str, Scalar]:
-        """Decisions that `suggest(name, values)` makes one after another, as `SearchSpace.propose` asks them."""
+        """Decisions that `suggest(name, values)` makes, asked as `SearchSpace.propose` asks them."""
         if self._is_flat or self.space is None:
             return {choice.name: suggest(choice.name, choice.values) for choice in self.choices}
         return dict(self.space.propose(suggest).decisions)
@@ -222,7 +224,7 @@ class Table:
         """Whether every network that the choices allow has a row."""
         if self.space is not None:
             return self.space.size == len(self)
-        return len(self) == np.prod([len(choice.values) for choice in self.choices], dtype=float)
+        return len(self) == math.prod(len(choice.values) for choice in self.choices)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -274,7 +276,9 @@ def with_computed_costs(table: Table, names: Sequence[str]) -> Table:
         architecture_cost(table.space.decode(table.params(row)), table.input_shape, table.num_classes)
         for row in range(len(table))
     ]
-    columns = {f"computed {name}": np.array([getattr(cost, name) for cost in costs], float) for name in missing}
+    columns = {
+        f"computed {name}": np.array([getattr(cost, name) for cost in costs], float) for name in missing
+    }
     added = {name: CostColumn(f"computed {name}") for name in missing}
     roles = replace(table.roles, costs={**table.roles.costs, **added})
     return replace(table, columns={**table.columns, **columns}, roles=roles)
