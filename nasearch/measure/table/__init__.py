@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from nasearch.measure.table.read import load_table
-from nasearch.measure.table.table import CostColumn, Roles, Table
+from nasearch.measure.table.table import CostColumn, Roles, Table, TableFidelity
 
-__all__ = ["CostColumn", "Roles", "Table", "load_table"]
+__all__ = ["CostColumn", "Roles", "Table", "TableFidelity", "load_table"]

@@ -51,6 +51,35 @@ class Roles:
     costs: Mapping[str, CostColumn] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class TableFidelity:
+    """What an accuracy from a table stands for.
+
+    Attributes:
+        table: name of the table.
+        columns: whose mean it is.
+        fingerprint: of the table.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    fingerprint: str
+
+    @property
+    def text(self) -> str:
+        """For people: "table nasbench201_cifar10, c10_valid_200"."""
+        return f"table {self.table}, {', '.join(self.columns)}"
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON values, with the text beside them."""
+        return {
+            "table": self.table,
+            "columns": list(self.columns),
+            "fingerprint": self.fingerprint,
+            "text": self.text,
+        }
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Trained networks, one a row.
