@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 
 from nasearch.errors import SelectionError, SettingsError, TableError
 from nasearch.measure.table import Table, load_table
-from nasearch.measure.table.table import with_computed_costs
+from nasearch.measure.table.table import BY_ARITHMETIC, with_computed_costs
 from nasearch.pareto import (
     Objective,
     hypervolume,
@@ -167,8 +167,8 @@ def make_problem(
         objectives: accuracy, and costs that the table has or that its space gives.
         reference: the worst that counts, such as "accuracy >= 70%" or "macs <= 100M". What is not said: an
             accuracy of 70 %, or the table's median where that is lower, and the largest of each cost.
-        known: costs that samplers may know before a network is measured; those that an untrained network
-            shows, unless given.
+        known: costs that samplers may know before a network is measured; params, macs and
+            peak_activation_bytes, which need no device, unless given.
         count_repeats: whether a network that is proposed again spends budget.
 
     Raises:
@@ -181,7 +181,7 @@ def make_problem(
     if "accuracy" not in names:
         raise SettingsError(f"objectives are {', '.join(names)}; expected accuracy among them")
     if known is None:
-        known = [objective.name for objective in found if objective.known_before_training]
+        known = [name for name in names if name in BY_ARITHMETIC]
     for name in known:
         if name not in names or name == "accuracy":
             costs = ", ".join(name for name in names if name != "accuracy") or "none"

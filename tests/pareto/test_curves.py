@@ -42,7 +42,7 @@ def test_judged_equals_the_judged_front_of_each_beginning(objectives: int) -> No
     ]
     assert judged_hypervolume_curve(seen, judged, corner) == pytest.approx(expected)
     assert judged_hypervolume_curve(seen, seen, corner) == pytest.approx(hypervolume_curve(seen, corner))
-    with pytest.raises(SelectionError, match="expected .* as the observed"):
+    with pytest.raises(SelectionError, match=r"expected .* as the observed"):
         judged_hypervolume_curve(seen, judged[1:], corner)
 
 

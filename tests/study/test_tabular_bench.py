@@ -65,7 +65,7 @@ def test_every_network_of_a_small_table_is_found_once(flat: Path) -> None:
 
 
 def test_proposals_are_those_of_a_plain_study(flat: Path) -> None:
-    """A new sampler for each trial, seeded as a study of nasearch seeds it; repeats count nothing, or count."""
+    """A new sampler for each trial, seeded as in a study of nasearch; repeats count nothing, or count."""
     table = load_table(flat)
     seen: list[int] = []
     study = optuna.create_study(directions=["maximize", "minimize"])

@@ -20,6 +20,8 @@ from nasearch.space import Scalar, SearchSpace
 from nasearch.space.choices import Choice
 
 INACTIVE = -1
+BY_ARITHMETIC = ("params", "macs", "peak_activation_bytes")
+"""Costs that an architecture tells; a latency takes a device."""
 _UNKNOWN = -2
 
 
@@ -297,8 +299,7 @@ def with_computed_costs(table: Table, names: Sequence[str]) -> Table:
     """
     from nasearch.measure.cost import architecture_cost
 
-    known = ("params", "macs", "peak_activation_bytes")
-    missing = [name for name in names if name in known and name not in table.roles.costs]
+    missing = [name for name in names if name in BY_ARITHMETIC and name not in table.roles.costs]
     if table.space is None or not missing:
         return table
     costs = [
