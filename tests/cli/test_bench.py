@@ -29,8 +29,8 @@ def test_a_table_of_samplers() -> None:
     assert lines[:2] == [
         "flat: 6 networks; accuracy is first, judged by first, second; macs is macs",
         # the median judged accuracy lies below 70 %
-        "score: share of the true front's hypervolume, of accuracy >= 65.25 %, macs <= 40.0 M; "
-        "costs known before measuring: macs",
+        "score: share of the true front's hypervolume, of accuracy >= 65.25 %, macs <= 40.0 M; costs "
+        + "known before measuring: macs",
     ]
     assert lines[2].split() == ["sampler", "@4", "rank", "seeds", "repeats", "s/network"]
     assert [line.split()[0] for line in lines[3:5]] == ["random", "nsga2"]

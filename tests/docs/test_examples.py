@@ -141,7 +141,9 @@ def test_other_commands(example: Example, digits: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     "example", [pytest.param(block, id=f"{block.page} {i}") for i, block in enumerate(blocks("python"))]
 )
-def test_snippets(example: Example, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_snippets(
+    example: Example, folder: Path, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the smallest space, two candidates and this machine's device, as the commands above."""
     text = example.text
     for shown, put_in in (("budget=50", "budget=2"), ('"mobile"', '"tiny"'), ('"cuda"', '"cpu"')):
@@ -150,6 +152,7 @@ def test_snippets(example: Example, digits: Path, tmp_path: Path, monkeypatch: p
         monkeypatch.chdir(tmp_path)
         for name, beside in named_files().items():
             Path(name).write_text(beside, encoding="utf-8")
+        shutil.copytree(folder / "docs", "docs")
     file = tmp_path / "snippet.py"
     file.write_text(text, encoding="utf-8")
     exec(compile(text, str(file), "exec"), {"__name__": "snippet"})
