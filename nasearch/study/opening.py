@@ -77,7 +77,7 @@ def identity_of(
         # A latency of one device says nothing on another's, so a study that is led by it stays on its own.
         "measured_on": " in ".join(timed_by(settings.device)) if timed and table is None else None,
     }
-    found = {
+    found: dict[str, Any] = {
         "space": space.name,
         "space_about": space.about,
         "plugins": plugins_of(space),

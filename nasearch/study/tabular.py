@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nasearch.data import Dataset
     from nasearch.training import CurvePoint
 
-LOOKED_AT = 300
+LOOKED_AT = 100
 """Random architectures of a space that are looked up before a study on a table begins."""
 
 

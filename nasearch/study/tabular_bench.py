@@ -200,7 +200,7 @@ def make_problem(
 
 def _corner(objectives: Sequence[Objective], judged: Floats, reference: Sequence[str]) -> Floats:
     """The reference point, in losses."""
-    corner = judged.max(axis=0)
+    corner: Floats = judged.max(axis=0)
     for i, objective in enumerate(objectives):
         if not objective.is_cost:
             corner[i] = max(1 - WORST_ACCURACY, float(np.median(judged[:, i])))

@@ -26,12 +26,11 @@ def test_a_table_of_samplers() -> None:
     result = bench("--table", "flat.yaml", "--samplers", "random,nsga2", "--budget", "4", "--seeds", "3")
     assert (result.exit_code, result.stderr) == (0, "")
     lines = [line for line in result.stdout.splitlines() if line.strip(" ─")]
-    assert lines[:2] == [
-        "flat: 6 networks; accuracy is first, judged by first, second; macs is macs",
-        # the median judged accuracy lies below 70 %
-        "score: share of the true front's hypervolume, of accuracy >= 65.25 %, macs <= 40.0 M; costs "
-        + "known before measuring: macs",
-    ]
+    assert lines[0] == "flat: 6 networks; accuracy is first, judged by first, second; macs is macs"
+    # the median judged accuracy lies below 70 %
+    corner = "accuracy >= 65.25 %, macs <= 40.0 M"
+    score = f"score: share of the true front's hypervolume, of {corner}"
+    assert lines[1] == f"{score}; costs known before measuring: macs"
     assert lines[2].split() == ["sampler", "@4", "rank", "seeds", "repeats", "s/network"]
     assert [line.split()[0] for line in lines[3:5]] == ["random", "nsga2"]
     assert "against the others, paired by seed" in lines[5]

@@ -170,7 +170,7 @@ def test_mistakes(flat: Path) -> None:
         ({"reference": ["accuracy >= 90%"]}, TableError, "no network is within the reference accuracy >= 90"),
     ):
         with pytest.raises(error, match=message):
-            bench_table(flat, **given)  # type: ignore[arg-type]
+            bench_table(flat, **given)
 
 
 def test_checkpoints() -> None:
