@@ -27,11 +27,13 @@ if TYPE_CHECKING:
         measure_latency,
     )
     from nasearch.measure.blocks import block_table
+    from nasearch.measure.table import Table, load_table
     from nasearch.nets import attention_maps, build, register_block
     from nasearch.space import Architecture, Block, BlockSpec, Head, Option, SearchSpace
     from nasearch.space.plugins import load_plugins
     from nasearch.study import Progress, Study, StudySettings
     from nasearch.study.comparison import compare
+    from nasearch.study.tabular_bench import bench_table
 
 try:
     __version__ = version("nasearch")
@@ -45,6 +47,8 @@ _HOMES = {
     "architecture_cost": "measure",
     "measure_cost": "measure",
     "block_table": "measure.blocks",
+    "Table": "measure.table",
+    "load_table": "measure.table",
     "measure_latency": "measure",
     "check_space": "measure",
     "attention_maps": "nets",
@@ -60,6 +64,7 @@ _HOMES = {
     "Progress": "study",
     "Study": "study",
     "compare": "study.comparison",
+    "bench_table": "study.tabular_bench",
     "StudySettings": "study",
 }
 _MODULES = ("data", "measure", "pareto", "samplers")
@@ -93,14 +98,17 @@ __all__ = [
     "SearchSpace",
     "Study",
     "StudySettings",
+    "Table",
     "architecture_cost",
     "attention_maps",
+    "bench_table",
     "block_table",
     "build",
     "check_space",
     "compare",
     "data",
     "load_plugins",
+    "load_table",
     "measure",
     "measure_cost",
     "measure_latency",

@@ -60,6 +60,10 @@ class MeasurementError(NasearchError):
     """A measurement that failed or gave a number that is not finite."""
 
 
+class TableError(NasearchError):
+    """A table of trained networks that cannot be read, or that lacks what is asked of it."""
+
+
 class ExportError(NasearchError):
     """A network that could not be written, or whose written form differs from the original."""
 

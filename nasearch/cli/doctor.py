@@ -19,6 +19,7 @@ OPTIONAL = {
     "onnxscript": ("ONNX export", "onnx"),
     "optuna-dashboard": ("nasearch dashboard", "dashboard"),
     "psycopg": ("PostgreSQL stores", "postgres"),
+    "pyarrow": ("tables in parquet", "parquet"),
 }
 Finding = tuple[str, str, bool]  # what was looked at, what was found, whether it is well
 

@@ -41,7 +41,9 @@ def run_job(ctx: click.Context, settings: StudySettings, as_json: bool) -> None:
             )
             study.measure_front_latency(progress=progress)
             failed = None
-            if settings.finish:
+            if settings.finish and not study.has_images:
+                progress.message("no winner is trained: the study measures from a table and has no images")
+            elif settings.finish:
                 try:
                     hand_over(study, progress)
                 except NasearchError as error:  # the search is done and worth its report all the same

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from nasearch.data import Dataset
+from nasearch.measure.table import TableFidelity
 from nasearch.nets import build
 from nasearch.space import Architecture
 from nasearch.training import CurvePoint, Recipe, global_generators_kept, train
@@ -61,7 +62,7 @@ class ProxyResult:
     accuracy: float
     curve: tuple[CurvePoint, ...]
     seconds: float
-    fidelity: Fidelity
+    fidelity: Fidelity | TableFidelity
     seed: int
     stopped: bool = False
     epochs: int = 0

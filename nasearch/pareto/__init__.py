@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nasearch.pareto.box import ROOM, reference_corner
 from nasearch.pareto.curve_draws import curve_draws, noisy_shares
-from nasearch.pareto.curves import hypervolume_curve
+from nasearch.pareto.curves import hypervolume_curve, judged_hypervolume_curve
 from nasearch.pareto.dominance import crowding, front, ranks
 from nasearch.pareto.hypervolume import hypervolume
 from nasearch.pareto.limits import Limit, parse_limit, parse_limits
@@ -31,6 +31,7 @@ __all__ = [
     "front",
     "hypervolume",
     "hypervolume_curve",
+    "judged_hypervolume_curve",
     "knee",
     "losses",
     "noisy_shares",

@@ -173,7 +173,7 @@ def _text(value: Any) -> str:
 def default_name(space: str, data: str) -> str:
     """`<space>-<data>` in characters that a folder's name can have; of a path its last part."""
     scheme, _, path = data.partition(":")
-    data = Path(path).stem if scheme in ("folder", "npz") else data
+    data = Path(path).stem if scheme in ("folder", "npz", "table") else data
     return re.sub(r"[^\w.+-]+", "-", f"{space}-{data}").strip("-")[:100]
 
 

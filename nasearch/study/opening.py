@@ -15,6 +15,7 @@ from nasearch.errors import BuildError, DeviceError, MeasurementError, SettingsE
 from nasearch.executors import Executor, InProcess, Job, Processes, Task
 from nasearch.measure import Cost, architecture_cost, describe_device, timed_by
 from nasearch.measure.block_limits import block_limit_values
+from nasearch.measure.table import Table
 from nasearch.measure.trained import Fidelity, ProxyResult, train_proxy
 from nasearch.pareto import parse_objectives
 from nasearch.space import Architecture, SearchSpace
@@ -23,7 +24,8 @@ from nasearch.study.identity import Identity, limits_of, plugins_of
 from nasearch.study.places import places_of, plugin_files
 from nasearch.study.proposals import Rules
 from nasearch.study.search import Bench
-from nasearch.study.settings import StudySettings
+from nasearch.study.settings import TABLE, StudySettings
+from nasearch.study.tabular import fidelity_of, identity_parts, looking_up
 from nasearch.training import CurvePoint, Recipe, find_recipe, longer_on_few
 
 if TYPE_CHECKING:
@@ -44,51 +46,78 @@ def load_data(settings: StudySettings) -> Dataset:
     )
 
 
-def identity_of(settings: StudySettings, space: SearchSpace, dataset: Dataset) -> Identity:
+def identity_of(
+    settings: StudySettings, space: SearchSpace, dataset: Dataset | None, table: Table | None = None
+) -> Identity:
     """What the settings fix for ever.
+
+    Args:
+        settings: of the study.
+        space: that they name.
+        dataset: its images; None only for a study on a table that has none.
+        table: that candidates are looked up in, if they are.
 
     Raises:
         SettingsError: if accuracy is no objective, or the proxy asks for more images than there are.
+        TableError: if the table has no latency where that is an objective or limited.
     """
     objectives = [objective.name for objective in parse_objectives(settings.objectives)]
     if "accuracy" not in objectives:
         raise SettingsError(f"objectives are {', '.join(objectives)}; expected accuracy among them")
     limits = limits_of(space, settings.limits)
     timed = "latency_ms" in {*objectives, *(limit.metric for limit in limits)}
-    recipe = proxy_recipe(settings, dataset)
     fixed: dict[str, Any] = {
         "space_text": space.text,
-        "data_fingerprint": dataset.fingerprint,
+        "data_fingerprint": dataset.fingerprint if dataset is not None else TABLE,
         "objectives": objectives,
         "limits": [limit.text for limit in limits],
         "proxy": settings.proxy,
-        "recipe": recipe.to_dict(),
         "seed": settings.seed,
         "deterministic": {"threads": torch.get_num_threads()} if settings.deterministic else False,
         # A latency of one device says nothing on another's, so a study that is led by it stays on its own.
-        "measured_on": " in ".join(timed_by(settings.device)) if timed else None,
+        "measured_on": " in ".join(timed_by(settings.device)) if timed and table is None else None,
     }
-    found = {
+    found: dict[str, Any] = {
         "space": space.name,
         "space_about": space.about,
         "plugins": plugins_of(space),
-        "data": _lasting(settings.data),
-        "data_about": dataset.about,
         "data_root": settings.data_root,
         "image_size": settings.image_size,
-        "input_shape": list(dataset.input_shape),
-        "classes": list(dataset.classes),
-        "fidelity": Fidelity.of(recipe, dataset).text,
         "sampler": settings.sampler,
         "val_images": len(dataset.val),
     }
+    if table is not None:
+        if timed:
+            table.cost("latency_ms")
+            fixed["measured_on"] = f"column {table.roles.costs['latency_ms'].column} of the table"
+        fixed |= identity_parts(table)
+        found |= {"proxy": _lasting(settings.proxy), "fidelity": fidelity_of(table).text}
+    if dataset is not None:
+        found |= {
+            "data": _lasting(settings.data),
+            "data_about": dataset.about,
+            "input_shape": list(dataset.input_shape),
+            "classes": list(dataset.classes),
+        }
+    elif table is not None:
+        found |= {
+            "data": _lasting(settings.proxy),
+            "data_about": "none: networks that were trained before",
+            "input_shape": list(table.input_shape),
+            "classes": [str(number) for number in range(table.num_classes)],
+        }
+    if table is None and dataset is not None:
+        recipe = proxy_recipe(settings, dataset)
+        fixed["recipe"] = recipe.to_dict()
+        found["fidelity"] = Fidelity.of(recipe, dataset).text
     return Identity(fixed, found)
 
 
 def _lasting(data: str) -> str:
     """The name of data with its path made absolute, so that the study finds it from any folder."""
     scheme, colon, path = data.partition(":")
-    return f"{scheme}:{Path(path).expanduser().resolve()}" if colon and scheme in ("folder", "npz") else data
+    is_path = colon and scheme in ("folder", "npz", "table")
+    return f"{scheme}:{Path(path).expanduser().resolve()}" if is_path else data
 
 
 def proxy_recipe(settings: StudySettings, dataset: Dataset) -> Recipe:
@@ -109,6 +138,8 @@ def make_bench(study: Study, executor: Executor | None = None, checkpoints: Path
     where: dict[str, Any] = {**describe_device(study.device), "versions": versions()}
     if executor.threads is not None:
         where["threads"] = executor.threads
+    if study.table is not None:
+        return Bench(executor, 1, fidelity_of(study.table).to_dict(), where, checkpoints)
     fidelity = Fidelity.of(study.recipe, study.dataset).to_dict()
     return Bench(
         executor,
@@ -121,7 +152,9 @@ def make_bench(study: Study, executor: Executor | None = None, checkpoints: Path
 
 
 def in_process(study: Study) -> InProcess:
-    """Measures a candidate at a time in this process, with every core or the one GPU."""
+    """Measures a candidate at a time in this process, with every core or the one GPU, or in its table."""
+    if study.table is not None:
+        return looking_up(study.table)
     recipe, dataset, device = study.recipe, study.dataset, study.device
 
     def proxy(job: Job, on_point: Callable[[CurvePoint], bool | None]) -> ProxyResult:
@@ -151,6 +184,8 @@ def make_executor(study: Study, budget: int) -> Executor:
         DeviceError: if a GPU is not here.
         SettingsError: if workers are asked for that cannot know the space's blocks.
     """
+    if study.table is not None:
+        return in_process(study)
     places = places_of(study, budget)
     if len(places) == 1 and torch.device(places[0].device) == torch.device(study.device):
         return in_process(study)

@@ -24,6 +24,7 @@ from nasearch.study.settings import StudySettings, gpus_of
 
 if TYPE_CHECKING:
     from nasearch.data import Dataset
+    from nasearch.measure.table import Table
     from nasearch.study.references import Known
     from nasearch.training import Recipe
 
@@ -48,6 +49,7 @@ class Parts:
         settings: StudySettings,
         dataset: Dataset | None = None,
         references: Sequence[Known] = (),
+        table: Table | None = None,
     ) -> None:
         self._store, self._record, self._wanted = store, record, tuple(references)
         self.name, self.space, self.settings = record.name, space, settings
@@ -59,6 +61,8 @@ class Parts:
         self.directory = Path(settings.out) if settings.out else Path("studies") / self.name
         if dataset is not None:
             self.dataset = dataset
+        if table is not None:
+            self.table = table
         with store.guard(), warnings.catch_warnings():
             # Names of objectives for the dashboard are worth an experimental call.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -86,10 +90,15 @@ class Parts:
 
         Raises:
             DataError: if they cannot be read.
-            StudyError: if their contents have changed.
+            StudyError: if there are none, or their contents have changed.
         """
         from nasearch.study.opening import load_data
 
+        if not self.has_images:
+            raise StudyError(
+                f"study {self.name!r} measures from a table and has no images; to train its winner, make it "
+                "with --data that names some of the shape that the table's networks take"
+            )
         dataset = load_data(self.settings)
         if dataset.fingerprint != self.identity.fixed["data_fingerprint"]:
             raise StudyError(
@@ -97,6 +106,29 @@ class Parts:
                 "put the old ones back, or start with --fresh"
             )
         return dataset
+
+    @property
+    def has_images(self) -> bool:
+        """Whether there is a data set to train on; a study on a table can do without."""
+        return not str(self.identity.fixed["data_fingerprint"]).startswith("table:")
+
+    @cached_property
+    def table(self) -> Table | None:
+        """The table that candidates are looked up in, checked to be the study's; None where they are trained.
+
+        Raises:
+            TableError: if it cannot be read.
+            StudyError: if its contents have changed.
+        """
+        from nasearch.study.tabular import identity_parts, table_of
+
+        table = table_of(self.settings)
+        if table is not None and identity_parts(table)["proxy"] != self.identity.fixed["proxy"]:
+            raise StudyError(
+                f"the table {table.source} of study {self.name!r} has changed since it was made; "
+                "put the old one back, or start with --fresh"
+            )
+        return table
 
     @cached_property
     def device(self) -> str:
@@ -116,7 +148,7 @@ class Parts:
     @property
     def rungs(self) -> tuple[int, ...]:
         """Epochs after which candidates are validated, and stopped where they race; the last is the top."""
-        return rungs_of(self.recipe.epochs)
+        return rungs_of(self.recipe.epochs) if self.table is None else ()
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

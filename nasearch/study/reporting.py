@@ -98,7 +98,7 @@ def report_of(
     """
     from nasearch.measure import describe_device
 
-    dataset, found = study.dataset, study.identity.found
+    found = study.identity.found
     runs = study._store.runs(study._record.id)
     measured = study._store.measurements(study._record.id)
     device: dict[str, Any] = dict(measured[-1].device if measured else describe_device(study.device))
@@ -106,24 +106,14 @@ def report_of(
     finishes = study.finishes
     return StudyReport(
         picture=picture_of(study),
-        data=DataFacts(
-            name=str(found["data"]),
-            about=dataset.about,
-            classes=dataset.num_classes,
-            input_shape=study.input_shape,
-            train=len(dataset.train),
-            val=len(dataset.val),
-            test=len(dataset.test),
-            split_seed=study.seed,
-            fingerprint=dataset.fingerprint,
-        ),
+        data=_data(study),
         space=str(found["space"]),
         space_about=str(found["space_about"]),
         space_size=study.space.size,
         sampler=", ".join(study.samplers) or study.settings.sampler,
         seed=study.seed,
         deterministic=study.threads is not None,
-        recipe=study.recipe.to_dict(),
+        recipe=study.recipe.to_dict() if study.table is None else {},
         device=device,
         versions=libraries,
         budget=max(study.settings.budget, study.spent),
@@ -137,6 +127,24 @@ def report_of(
         command=study.command,
         stored_in=study.storage_url,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _data(study: Study) -> DataFacts:
+    """Of a study on a table without images, splits of none."""
+    splits = (study.dataset.train, study.dataset.val, study.dataset.test) if study.has_images else ((),) * 3
+    table = study.table
+    fingerprint = study.dataset.fingerprint if table is None else table.fingerprint
+    return DataFacts(
+        name=str(study.identity.found["data"]),
+        about=str(study.identity.found.get("data_about", "")),
+        classes=len(study.classes),
+        input_shape=study.input_shape,
+        train=len(splits[0]),
+        val=len(splits[1]),
+        test=len(splits[2]),
+        split_seed=study.seed,
+        fingerprint=fingerprint,
     )
 
 

@@ -17,6 +17,8 @@ DEFAULT_STORAGE = "sqlite:///studies/nasearch.db"
 PRECISIONS = ("auto", "float32", "bfloat16")
 RACING_SAMPLERS = ("random", "tpe")
 """The Gaussian process and the genetic algorithms see complete trials alone, and would learn from a third."""
+TABLE = "table:"
+"""What a proxy that is looked up begins with; the path of the table follows."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -53,7 +55,11 @@ class StudySettings:
     baseline: str | None = _setting(
         None, "Sampler to compare with at equal budget, such as random; its study is NAME.SAMPLER."
     )
-    proxy: str = _setting("trained", "How a candidate is judged: trained (a short training).")
+    proxy: str = _setting(
+        "trained",
+        "How a candidate is judged: trained (a short training), or table:FILE (looked up in a table of "
+        "trained networks).",
+    )
     recipe: str = _setting("proxy", "Recipe of the proxy training: a built-in name or a YAML file.")
     epochs: int | None = _setting(
         None, "Epochs of the proxy training; the recipe's own, more on few images, if not given."
@@ -122,8 +128,8 @@ class StudySettings:
                 f"workers is {several} in a deterministic study; expected 1, on one device: the order in "
                 "which several candidates end is chance, and with it what is proposed next"
             )
-        if self.proxy != "trained":
-            raise SettingsError(f"proxy is {self.proxy!r}; expected trained")
+        if self.proxy != "trained" and not (self.proxy.startswith(TABLE) and self.proxy != TABLE):
+            raise SettingsError(f"proxy is {self.proxy!r}; expected trained or table:FILE")
         if self.time is not None:
             seconds_of(self.time)
         if self.study is not None and not re.fullmatch(r"(?!\d+$)\w[\w.+-]{0,99}", self.study):
@@ -161,6 +167,8 @@ class StudySettings:
         for name in ("space", "recipe", "winner_recipe"):
             if name in given:
                 given[name] = _beside(path, given[name])
+        if given.get("proxy", "").startswith(TABLE):
+            given["proxy"] = f"{TABLE}{_beside(path, given['proxy'].removeprefix(TABLE))}"
         if "references" in given:
             given["references"] = tuple(_beside(path, name) for name in given["references"])
         if "plugins" in given:
@@ -241,7 +249,7 @@ def gpus_of(text: str) -> tuple[int, ...]:
 def _beside(path: str | Path, name: str) -> str:
     """A file of that name in the folder of the study file, or the name as it is."""
     file = Path(path).parent / name
-    return str(file) if name.endswith((".yaml", ".yml")) and file.exists() else name
+    return str(file) if name.endswith((".yaml", ".yml", ".npz")) and file.exists() else name
 
 
 _ACCEPTED = {

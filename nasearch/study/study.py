@@ -49,6 +49,7 @@ class Study(Parts):
         references: Sequence[str | Path] = (),
         sampler: str = "tpe",
         baseline: str | None = None,
+        proxy: str = "trained",
         recipe: str | Path = "proxy",
         epochs: int | None = None,
         images: int | None = None,
@@ -83,6 +84,7 @@ class Study(Parts):
             references=tuple(map(str, references)),
             sampler=sampler,
             baseline=baseline,
+            proxy=proxy,
             recipe=str(recipe),
             epochs=epochs,
             images=images,
@@ -112,6 +114,7 @@ class Study(Parts):
         from nasearch.measure import resolve_device
         from nasearch.study.opening import identity_of, load_data
         from nasearch.study.references import known_networks
+        from nasearch.study.tabular import check_fits, check_images, space_of, table_of, wants_images
 
         resolve_device(settings.device)
         for sampler in (settings.sampler, settings.baseline or "random"):
@@ -120,16 +123,24 @@ class Study(Parts):
         parse_objectives(settings.objectives)
         parse_limits(settings.limits)
         load_plugins(*settings.plugins)
-        space = space or SearchSpace.load(settings.space)
+        table = table_of(settings)
+        space = space or space_of(settings, table)
+        if table is not None:
+            check_fits(table, space)
         references = known_networks(settings.references)
-        dataset = dataset or load_data(settings)
-        identity = identity_of(settings, space, dataset)
-        name = settings.study or default_name(space.name, dataset.name)
+        if dataset is None and wants_images(settings):
+            dataset = load_data(settings)
+        if table is not None and dataset is not None:
+            check_images(table, dataset)
+        identity = identity_of(settings, space, dataset, table)
+        # A table says more of a study than the images that its winner may be trained on.
+        data = dataset.name if dataset is not None and table is None else settings.proxy
+        name = settings.study or default_name(space.name, data)
         store = Store.open(settings.storage)
         try:
             record = claim(store, name, identity, fresh=settings.fresh)
             Identity.from_dict(record.identity).check_sampler(settings.sampler, name)
-            return cls(store, record, space, settings, dataset, references)
+            return cls(store, record, space, settings, dataset, references, table)
         except BaseException:
             store.close()
             raise
@@ -165,7 +176,7 @@ class Study(Parts):
                 out=None if out is None else str(out),
                 **{
                     key: identity.found[key]
-                    for key in ("data", "data_root", "image_size", "sampler")
+                    for key in ("data", "data_root", "image_size", "sampler", "proxy")
                     if key in identity.found
                 },
                 seed=int(identity.fixed["seed"]),

@@ -10,6 +10,7 @@ from nasearch.nets import build
 from nasearch.space import Architecture
 from nasearch.study.opening import judged
 from nasearch.study.progress import Progress
+from nasearch.study.tabular import table_latency
 
 if TYPE_CHECKING:
     from nasearch.study.study import Study
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 def latency(study: Study, architecture: Architecture) -> Latency:
     """The latency on the study's device, from the store where it was taken there and in this runtime."""
+    if study.table is not None:
+        return table_latency(study.table, architecture)
     store, study_id = study._store, study._record.id
     known = store.latency(study_id, architecture.key)
     if known is not None and (known["device"], known["runtime"]) == timed_by(study.device):
@@ -29,6 +32,8 @@ def latency(study: Study, architecture: Architecture) -> Latency:
 
 def time_front(study: Study, progress: Progress) -> None:
     """Time the networks of the front and the references, those not timed yet."""
+    if study.table is not None:  # which has a latency or has none; this machine's would not compare
+        return
     for trial in study.front():
         progress.message(f"timing trial {trial.number}")
         study.latency(trial.architecture)

@@ -37,6 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = generator.integers(0, 256, (200, 16, 16), dtype=np.uint8)
     np.savez(folder / "images.npz", x_train=images, y_train=np.arange(200) % 4)
     shutil.copytree(ROOT / "search_spaces", folder / "search_spaces")
+    shutil.copytree(ROOT / "docs" / "tables", folder / "docs" / "tables")
     (folder / "studies").mkdir()
     for file in (ROOT / "studies").glob("*.yaml"):
         shutil.copy(file, folder / "studies")
@@ -87,7 +88,7 @@ def others() -> list[Example]:
 def test_run_commands(
     example: Example, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("photos", "images.npz", "studies", "search_spaces", *named_files()):
+    for name in ("photos", "images.npz", "studies", "search_spaces", "docs", *named_files()):
         source = folder / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
     (tmp_path / "studies" / "nasearch.db").unlink(missing_ok=True)
@@ -97,7 +98,8 @@ def test_run_commands(
     assert (result.exit_code, result.stderr) == (0, "")
     assert "2 of 2 candidates done" in result.stdout
     (report,) = tmp_path.glob("studies/*/report.md")
-    assert (report.parent / "winner" / "model.py").exists()
+    # a study on a table has no images to train its winner on
+    assert (report.parent / "winner" / "model.py").exists() == ("--proxy table:" not in example.text)
 
 
 def without_gpus(words: list[str]) -> list[str]:
@@ -139,7 +141,9 @@ def test_other_commands(example: Example, digits: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     "example", [pytest.param(block, id=f"{block.page} {i}") for i, block in enumerate(blocks("python"))]
 )
-def test_snippets(example: Example, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_snippets(
+    example: Example, folder: Path, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the smallest space, two candidates and this machine's device, as the commands above."""
     text = example.text
     for shown, put_in in (("budget=50", "budget=2"), ('"mobile"', '"tiny"'), ('"cuda"', '"cpu"')):
@@ -148,6 +152,7 @@ def test_snippets(example: Example, digits: Path, tmp_path: Path, monkeypatch: p
         monkeypatch.chdir(tmp_path)
         for name, beside in named_files().items():
             Path(name).write_text(beside, encoding="utf-8")
+        shutil.copytree(folder / "docs", "docs")
     file = tmp_path / "snippet.py"
     file.write_text(text, encoding="utf-8")
     exec(compile(text, str(file), "exec"), {"__name__": "snippet"})

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from nasearch.errors import SelectionError
-from nasearch.pareto import hypervolume, hypervolume_curve
+from nasearch.pareto import hypervolume, hypervolume_curve, judged_hypervolume_curve
+from tests.pareto.brute import slow_front, slow_hypervolume
 
 
 def test_hand_reckoned() -> None:
@@ -22,6 +23,27 @@ def test_equals_hypervolume_of_each_beginning(objectives: int) -> None:
     corner = [7.5] * objectives
     expected = [hypervolume(rows[: n + 1], corner) for n in range(len(rows))]
     assert hypervolume_curve(rows, corner) == pytest.approx(expected)
+
+
+def test_judged_by_hand() -> None:
+    """The second row looks better than the first and is worse; the third is dominated as it is seen."""
+    seen = [[2.0, 2.0], [1.0, 1.0], [1.0, 2.0]]
+    judged = [[1.0, 1.0], [3.0, 3.0], [0.0, 0.0]]
+    assert judged_hypervolume_curve(seen, judged, [4.0, 4.0]).tolist() == [9.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("objectives", [1, 2, 3])
+def test_judged_equals_the_judged_front_of_each_beginning(objectives: int) -> None:
+    generator = np.random.default_rng(objectives)
+    seen, judged = generator.integers(0, 6, (2, 40, objectives)).astype(float)
+    corner = np.full(objectives, 5.5)
+    expected = [
+        slow_hypervolume(judged[: n + 1][slow_front(seen[: n + 1])], corner) for n in range(len(seen))
+    ]
+    assert judged_hypervolume_curve(seen, judged, corner) == pytest.approx(expected)
+    assert judged_hypervolume_curve(seen, seen, corner) == pytest.approx(hypervolume_curve(seen, corner))
+    with pytest.raises(SelectionError, match=r"expected .* as the observed"):
+        judged_hypervolume_curve(seen, judged[1:], corner)
 
 
 def test_edges() -> None:
