@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nasearch.cli.common import console, echo_json, json_option, quiet_optuna, waiting
+from nasearch.cli.bench_studies import compare_studies
+from nasearch.cli.common import console, echo_json, json_option, quiet_optuna, storage_option, waiting
 from nasearch.cli.options import setting_option, split_names
 from nasearch.errors import SettingsError
 from nasearch.study.settings import default_of
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     "--seeds", type=click.IntRange(min=1), default=20, show_default=True, help="Searches of each sampler."
 )
 @setting_option("objectives")
+@storage_option
 @click.option(
     "--observe", metavar="COLUMNS", help="Accuracy that samplers see; the table's own if not given."
 )
@@ -68,25 +70,22 @@ if TYPE_CHECKING:
 )
 @click.option("--fresh", is_flag=True, help="Throw away what the folder has instead of going on.")
 @json_option
-def command(studies: tuple[str, ...], table: str | None, as_json: bool, **options: Any) -> None:
-    """Compare samplers at equal budget.
+def command(studies: tuple[str, ...], table: str | None, storage: str, as_json: bool, **options: Any) -> None:
+    """Compare samplers at equal budget, on a table or by two studies.
 
     With --table every sampler searches a table of trained networks, so that nothing is trained: seconds a
     search. Printed are the share of the true front's hypervolume that was found, standard errors, mean ranks
     and paired tests; curves go to a picture and a CSV. The same command again goes on where it was stopped.
+
+    With two studies of a store, such as one and its baseline, it prints how their fronts grew with the
+    candidates that they trained, with intervals; --out keeps the curves.
     """
     if table is None:
-        compare_studies(studies)
+        compare_studies(studies, storage, as_json=as_json, out=options["out"])
     elif studies:
         raise SettingsError(f"studies {', '.join(studies)} beside --table; expected one of them")
     else:
         bench_on_table(table, as_json, **options)
-
-
-def compare_studies(studies: tuple[str, ...]) -> None:
-    """Compare studies of a store; not there yet."""
-    named = f"studies {', '.join(studies)}" if studies else "nothing to compare"
-    raise SettingsError(f"{named}; expected --table FILE")
 
 
 def bench_on_table(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -46,7 +48,7 @@ def _slices(table: Floats, corner: Floats) -> Floats:
     edges = np.concatenate([[-np.inf], table[:, -1], [corner[-1]]])
     found = []
     below = table[:0, :-1]
-    for k, (start, end) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for k, (start, end) in enumerate(pairwise(edges)):
         if k:
             below = np.vstack([below, table[k - 1, :-1]])
             below = below[front(below)]

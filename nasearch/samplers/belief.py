@@ -40,7 +40,7 @@ class Certain(Belief):
 
     def gains(self, levels: Floats) -> Floats:
         """As `Belief` says."""
-        return np.maximum(levels - self._losses[:, None], 0.0)
+        return np.asarray(np.maximum(levels - self._losses[:, None], 0.0), dtype=np.float64)
 
 
 class Normal(Belief):
@@ -63,7 +63,8 @@ class Normal(Belief):
         score = (strike - mean) / deviation
         # exp(mean + deviation^2 / 2) overflows where it is multiplied by nothing
         price = np.exp(np.minimum(mean + deviation**2 / 2, 700.0))
-        return np.maximum(above * ndtr(score) - price * ndtr(score - deviation), 0.0)
+        value = above * ndtr(score) - price * ndtr(score - deviation)
+        return np.asarray(np.maximum(value, 0.0), dtype=np.float64)
 
 
 class Warp:
@@ -81,11 +82,11 @@ class Warp:
 
     def __call__(self, losses: Floats) -> Floats:
         """Losses on the axis; forecasts below its beginning are taken just above it."""
-        return np.log(np.maximum(losses - self.shift, self._floor))
+        return np.asarray(np.log(np.maximum(losses - self.shift, self._floor)), dtype=np.float64)
 
     def variances(self, losses: Floats, variances: Floats) -> Floats:
         """Variances on the axis, to first order."""
-        return variances / np.maximum(losses - self.shift, self._floor) ** 2
+        return np.asarray(variances / np.maximum(losses - self.shift, self._floor) ** 2, dtype=np.float64)
 
 
 class LossModel:
@@ -121,7 +122,8 @@ def expected_gain(beliefs: Sequence[Belief], lower: Floats, upper: Floats) -> Fl
 
     Args:
         beliefs: one for each objective.
-        lower, upper: (boxes, objectives), of `nasearch.pareto.free_boxes`.
+        lower: (boxes, objectives), of `nasearch.pareto.boxes.free_boxes`.
+        upper: the same.
 
     Returns:
         (networks,).
@@ -137,4 +139,4 @@ def expected_gain(beliefs: Sequence[Belief], lower: Floats, upper: Floats) -> Fl
         factor = gains[:, high] - gains[:, low]
         product = factor if product is None else product * factor
     assert product is not None
-    return product.sum(axis=1)
+    return np.asarray(product.sum(axis=1), dtype=np.float64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -46,21 +46,40 @@ class Domain(ABC):
         return self.complete({}, generator)
 
 
-class SpaceDomain(Domain):
-    """All of a search space's choices."""
+Suggest: TypeAlias = Callable[[str, Sequence[Any]], Any]
+"""Name and values of a choice to one of the values."""
 
-    def __init__(self, space: SearchSpace) -> None:
-        self._space = space
-        self.distributions = {choice.name: CategoricalDistribution(choice.values) for choice in space.choices}
+
+class TreeDomain(Domain):
+    """Choices of which all is known.
+
+    Args:
+        choices: names and values of every choice, in the order in which they are asked.
+        propose: asks `suggest(name, values)` for each active choice, and gives the decisions back.
+    """
+
+    def __init__(
+        self, choices: Mapping[str, Sequence[Any]], propose: Callable[[Suggest], Mapping[str, Any]]
+    ) -> None:
+        self.distributions = {
+            name: CategoricalDistribution(tuple(values)) for name, values in choices.items()
+        }
+        self._propose = propose
+
+    @classmethod
+    def of(cls, space: SearchSpace) -> TreeDomain:
+        """All of a search space's choices."""
+        choices = {choice.name: choice.values for choice in space.choices}
+        return cls(choices, lambda suggest: dict(space.propose(suggest).decisions))
 
     def complete(self, given: Mapping[str, Any], generator: random.Random) -> Decisions:
-        """As `Domain` says, along the space's own tree."""
+        """As `Domain` says, along the tree."""
 
         def decide(name: str, values: Sequence[Any]) -> Any:
             value = given.get(name)
             return value if value in values else generator.choice(values)
 
-        return dict(self._space.propose(decide).decisions)
+        return dict(self._propose(decide))
 
 
 @dataclass(frozen=True)
@@ -74,9 +93,9 @@ class Condition:
 class SeenDomain(Domain):
     """The parameters that the trials of an Optuna study have had.
 
-    A parameter that some trials lack depends on another one, if the values of that one tell without exception
-    where it stands; of several such the last asked before it is taken. Where there is none it counts as active
-    always, which costs nothing but a value that nobody asks for.
+    A parameter that some trials lack depends on another one, if the values of that one tell without
+    exception where it stands; of several such the last asked before it is taken. Where there is none it
+    counts as active always, which costs nothing but a value that nobody asks for.
 
     Args:
         trials: finished ones with all their parameters.

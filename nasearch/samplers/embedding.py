@@ -7,9 +7,9 @@ Every choice becomes a block of coordinates in which two networks lie at most a 
 - a numeric range: the place in it, on its logarithm where it has one;
 - inactive: a point at distance 1 from each value of an ordinal choice or nominal choice.
 
-Choices that offer the same values (the edges of a cell, the kinds of all blocks) give counts besides: how many
-of them take each value. A count says at once what many single choices say slowly, that networks with more
-3x3 convolutions are more accurate. Objectives that are known before training are coordinates too.
+Choices that offer the same values (the edges of a cell, the kinds of all blocks) give counts besides: how
+many of them take each value. A count says at once what many single choices say slowly, that networks with
+more 3x3 convolutions are more accurate. Objectives that are known before training are coordinates too.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from nasearch.pareto.objectives import Floats
 from nasearch.samplers.domain import is_ordinal, share_of
 
 SINGLE = 32
-"""Up to so many choices each has a length scale of its own; beyond, those that offer the same values share it."""
+"""Up to so many choices each has its own length scale; beyond, those that offer the same values share one."""
 
 MOST_COUNTS = 24
 """Counts are kept for so many values at most, those of the largest groups first."""
@@ -46,7 +46,7 @@ class Embedding:
         groups: dict[str, list[str]] = {}
         for name, spec in self._specs.items():
             groups.setdefault(repr(spec), []).append(name)
-        scales = range(len(self._specs))
+        scales = list(range(len(self._specs)))
         if len(self._specs) > SINGLE:
             numbers = {text: number for number, text in enumerate(groups)}
             scales = [numbers[repr(spec)] for spec in self._specs.values()]
@@ -83,7 +83,7 @@ class Embedding:
         return np.concatenate(columns, axis=1) if columns else np.zeros((len(points), 0))
 
     def counts(self, points: Sequence[Mapping[str, Any]]) -> Floats:
-        """(points, counts): how often each value is taken within its group, over the root of the group's size."""
+        """(points, counts): how often a value is taken in its group, over the root of the group's size."""
         table = np.zeros((len(points), len(self._counted)))
         for j, (names, value) in enumerate(self._counted):
             table[:, j] = [sum(point.get(name, _NOTHING) == value for name in names) for point in points]
@@ -101,11 +101,11 @@ def _corners(spec: BaseDistribution) -> Floats:
         return np.zeros((1, 2))
     number = len(spec.choices)
     if not is_ordinal(spec):
-        return np.eye(number + 1) / np.sqrt(2)
+        return np.asarray(np.eye(number + 1) / np.sqrt(2), dtype=np.float64)
     ranks = np.argsort(np.argsort([float(value) for value in spec.choices]))  # type: ignore[arg-type]
     corners = np.zeros((number + 1, number))
     # A thermometer: squared distances between values are differences of ranks.
     corners[:number, : number - 1] = (ranks[:, None] > np.arange(number - 1)) / np.sqrt(max(number - 1, 1))
     corners[number, : number - 1] = 0.5 / np.sqrt(max(number - 1, 1))
     corners[number, number - 1] = np.sqrt(0.75)
-    return corners
+    return np.asarray(corners, dtype=np.float64)

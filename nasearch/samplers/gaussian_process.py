@@ -169,7 +169,7 @@ class GaussianProcess:
         return np.asarray(found.x, dtype=np.float64)
 
     def _modes(self) -> Floats:
-        """Of the priors: amplitude 1; one unit of distance over all blocks of a part together; a little noise."""
+        """Of the priors: amplitude 1, one unit of distance over all blocks of a part, a little noise."""
         scales = [np.full(part.scales, -np.log(part.scales)) for part in self._parts]
         return np.concatenate([np.zeros(len(self._parts)), *scales, [LIKELY_NOISE]])
 
@@ -177,4 +177,4 @@ class GaussianProcess:
 def _squared_distances(rows: Floats, columns: Floats) -> Floats:
     """(rows, columns)."""
     table = (rows**2).sum(axis=1)[:, None] + (columns**2).sum(axis=1)[None] - 2 * rows @ columns.T
-    return np.maximum(table, 0.0)
+    return np.asarray(np.maximum(table, 0.0), dtype=np.float64)

@@ -27,6 +27,7 @@ class Observed:
 
     Attributes:
         params: of each such trial.
+        attributes: system attributes of each such trial.
         losses: (trials, objectives), lower is better.
         variances: (trials,), of the first unknown loss: zero where it was measured, else of its forecast.
         measured: (trials,) bool, whether the trial is complete.
@@ -36,6 +37,7 @@ class Observed:
     """
 
     params: tuple[Mapping[str, Any], ...]
+    attributes: tuple[Mapping[str, Any], ...]
     losses: Floats
     variances: Floats
     measured: np.ndarray
@@ -52,12 +54,17 @@ class Observed:
         return kept
 
 
+_NONE: Mapping[int, Any] = {}
+
+
 def signs_of(study: optuna.Study) -> Floats:
     """(objectives,): what turns a value into a loss."""
     return np.array([-1.0 if way == StudyDirection.MAXIMIZE else 1.0 for way in study.directions])
 
 
-def observe(study: optuna.Study, number: int, unknown: int, known: Mapping[int, Any]) -> Observed:
+def observe(
+    study: optuna.Study, number: int, unknown: int | None = None, known: Mapping[int, Any] = _NONE
+) -> Observed:
     """Read a study.
 
     Trials that a race has stopped count too, with what their last rung foretells of the end, as far as
@@ -66,7 +73,7 @@ def observe(study: optuna.Study, number: int, unknown: int, known: Mapping[int, 
     Args:
         study: any study of Optuna's.
         number: of the trial that is about to be proposed, which is left out.
-        unknown: the objective that `RUNGS` speak of.
+        unknown: the objective that `RUNGS` speak of; None leaves stopped trials out.
         known: functions of params by objective, for stopped trials, which have no values.
     """
     signs = signs_of(study)
@@ -75,7 +82,8 @@ def observe(study: optuna.Study, number: int, unknown: int, known: Mapping[int, 
     rows = [list(signs * np.asarray(trial.values)) for trial in complete]
     variances = [0.0] * len(complete)
     stopped = []
-    for trial in trials:
+    for trial in trials if unknown is not None else ():
+        assert unknown is not None
         forecast = _foretold(trial, complete, unknown)
         if forecast is not None:
             value, variance = forecast
@@ -91,6 +99,7 @@ def observe(study: optuna.Study, number: int, unknown: int, known: Mapping[int, 
     losses = np.array(rows, dtype=np.float64).reshape(len(seen), len(signs))
     return Observed(
         params=tuple(trial.params for trial in seen),
+        attributes=tuple(trial.system_attrs for trial in seen),
         losses=np.clip(losses, -_MOST, _MOST),
         variances=np.array(variances),
         measured=np.arange(len(seen)) < len(complete),

@@ -6,8 +6,8 @@ import random
 import zlib
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 import optuna
@@ -15,8 +15,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from nasearch.samplers.domain import Decisions, Domain, SeenDomain, SpaceDomain, draw
-from nasearch.space import SearchSpace
+from nasearch.samplers.domain import Decisions, Domain, SeenDomain, draw
 
 ATTEMPTS = 2_000
 """Draws that are looked at for one that is allowed and new, before a proposal is made all the same."""
@@ -27,20 +26,20 @@ class Knowledge:
     """What a study knows of its search, for samplers that can use it.
 
     Attributes:
-        space: all choices; without it they are learnt from the trials.
+        domain: all choices; without it they are learnt from the trials.
         known: by index of an objective, decisions to its exact value, in the objective's own direction.
         allows: whether decisions keep every limit that is known before training.
         identity: equal for decisions that mean one network; without it, of equal decisions alone.
     """
 
-    space: SearchSpace | None = None
-    known: Mapping[int, Callable[[Mapping[str, Any]], float]] | None = None
+    domain: Domain | None = None
+    known: Mapping[int, Callable[[Mapping[str, Any]], float]] = field(default_factory=dict)
     allows: Callable[[Mapping[str, Any]], bool] | None = None
     identity: Callable[[Mapping[str, Any]], Hashable] | None = None
 
 
 class SeededSampler(BaseSampler):
-    """A sampler whose proposal depends on the trials so far, its seed and the trial's number, on nothing else.
+    """A sampler whose proposals depend on the trials so far, its seed and the trial's number alone.
 
     So a study that is taken up again, or whose trials run side by side, needs no state of it.
 
@@ -53,6 +52,11 @@ class SeededSampler(BaseSampler):
         self._entropy = seed if seed is not None else int(np.random.SeedSequence().generate_state(1)[0])
         self._fixed = seed is not None
         self._knowledge = knowledge
+
+    def informed(self, knowledge: Knowledge) -> Self:
+        """This sampler, told what a study knows in the place of what it was made with."""
+        self._knowledge = knowledge
+        return self
 
     def reseed_rng(self) -> None:
         """Take another seed, unless one was given: then trials that run side by side differ by number."""
@@ -72,7 +76,7 @@ class SeededSampler(BaseSampler):
         domain = self._domain(study)
         if not domain.distributions:
             return {}
-        return self._propose(study, trial.number, domain, self._generator(trial.number))
+        return self._propose(study, trial, domain, self._generator(trial.number))
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -82,17 +86,17 @@ class SeededSampler(BaseSampler):
 
     @abstractmethod
     def _propose(
-        self, study: optuna.Study, number: int, domain: Domain, generator: random.Random
+        self, study: optuna.Study, trial: FrozenTrial, domain: Domain, generator: random.Random
     ) -> Decisions:
-        """Decisions for a trial of that number."""
+        """Decisions for a trial that has just begun."""
 
     def _generator(self, number: int, name: str = "") -> random.Random:
         words = np.random.SeedSequence([self._entropy, number, zlib.crc32(name.encode())]).generate_state(4)
         return random.Random(int.from_bytes(words.tobytes(), "little"))
 
     def _domain(self, study: optuna.Study) -> Domain:
-        if self._knowledge.space is not None:
-            return SpaceDomain(self._knowledge.space)
+        if self._knowledge.domain is not None:
+            return self._knowledge.domain
         # A failed trial may lack parameters that it would have come to.
         states = (TrialState.COMPLETE, TrialState.PRUNED)
         return SeenDomain(
@@ -107,7 +111,7 @@ class SeededSampler(BaseSampler):
         return self._knowledge.allows is None or self._knowledge.allows(decisions)
 
     def _draw_new(self, domain: Domain, generator: random.Random, seen: set[Hashable]) -> Decisions:
-        """A random network that is allowed and new; after `ATTEMPTS`, one that is at least allowed, or any."""
+        """A random network that is allowed and new; after `ATTEMPTS` one that is allowed at least, or any."""
         fallback = None
         for _ in range(ATTEMPTS):
             decisions = domain.draw(generator)

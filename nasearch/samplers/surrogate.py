@@ -8,18 +8,16 @@ from typing import Any
 
 import numpy as np
 import optuna
-from scipy.special import ndtr
+from optuna.trial import FrozenTrial
 
 from nasearch.errors import SettingsError
-from nasearch.pareto import crowding, front, ranks
-from nasearch.pareto.boxes import free_boxes
+from nasearch.pareto import front
 from nasearch.pareto.objectives import Floats
-from nasearch.samplers.belief import Belief, Certain, LossModel, expected_gain
-from nasearch.samplers.domain import Decisions, Domain
+from nasearch.samplers.domain import Decisions, Domain, TreeDomain
 from nasearch.samplers.embedding import Embedding
-from nasearch.samplers.gaussian_process import MOST_FITTED, Component, GaussianProcess
 from nasearch.samplers.moves import Rows, cross, mutate
 from nasearch.samplers.observed import Observed, observe, signs_of
+from nasearch.samplers.proposal import Proposal
 from nasearch.samplers.seeded import Knowledge, SeededSampler
 from nasearch.space import SearchSpace
 
@@ -35,24 +33,21 @@ POOL = 900
 FINALISTS, NEAR = 16, 300
 """The best of the pool, and how many changes of them are compared as well."""
 
-MOST_SEEN = 500
-"""Trials that the model uses at most: the best ranks, and of the rest the newest."""
+CROSSED, MOVED = 0.1, 0.1
+"""Shares of the changes of the front that are crossovers and structural moves."""
 
-MOST_ON_FRONT = {1: 500, 2: 500, 3: 60, 4: 30}
-"""Points of the front that expected gains are reckoned with, by number of objectives: boxes are many there."""
-
-ROOM = 0.1
-"""How far the reference point lies beyond the worst of the front, as a share of the front's range."""
+FEATURES = "nasearch:features"
+"""System attribute of a trial: what the optional function told of its network."""
 
 
 class SurrogateSampler(SeededSampler):
     """Proposes the network that is expected to enlarge the front's hypervolume most.
 
     The objectives that are not known before training are modelled by Gaussian processes over the choices,
-    their counts and the known objectives; the known ones are exact. A random draw, mutations and crossovers of
-    the front are compared; the first `FIRST` networks are spread over the known costs and the choices. Trials
-    that a race has stopped count with what they foretell. What is running is taken to turn out as expected,
-    so that workers side by side get different networks. Works in any Optuna study: single- or
+    their counts and the known objectives; the known ones are exact. Random draws, mutations and crossovers
+    of the front are compared; the first `FIRST` networks are spread over the known costs and the choices.
+    Trials that a race has stopped count with what they foretell. What is running is taken to turn out as
+    expected, so that workers side by side get different networks. Works in any Optuna study: single- or
     multi-objective, with conditional parameters and constraints.
 
     Args:
@@ -82,36 +77,53 @@ class SurrogateSampler(SeededSampler):
         identity: Callable[[Mapping[str, Any]], Hashable] | None = None,
         reference: Sequence[float] | None = None,
     ) -> None:
-        super().__init__(seed, Knowledge(space, dict(known or {}), allows, identity))
-        self._known = dict(known or {})
+        domain = None if space is None else TreeDomain.of(space)
+        super().__init__(seed, Knowledge(domain, dict(known or {}), allows, identity))
         self._features = features
         self._reference = reference
 
     def _propose(
-        self, study: optuna.Study, number: int, domain: Domain, generator: random.Random
+        self, study: optuna.Study, trial: FrozenTrial, domain: Domain, generator: random.Random
     ) -> Decisions:
         signs = signs_of(study)
         unknown = self._check(len(signs))
-        observed = observe(study, number, unknown, self._known)
+        observed = observe(study, trial.number, unknown, self._knowledge.known)
         seen = {self._identity(params) for params in (*observed.finished, *observed.pending)}
         if len(observed.params) + len(observed.pending) < FIRST or not observed.measured.any():
-            return self._spread(domain, observed, seen, signs, generator)
+            chosen = self._spread(domain, observed, seen, signs, generator)
+            return chosen if self._features is None else self._noted(study, trial, chosen)
         pool = self._pool(domain, observed, seen, generator)
         if not pool:
             return self._draw_new(domain, generator, seen)
-        proposal = Proposal(domain, observed, self._known, signs, unknown, self._reference)
-        gains = proposal.gains(pool)
-        best = [pool[i] for i in np.argsort(-gains, kind="stable")[:FINALISTS]]
-        taken = seen | {self._identity(each) for each in pool}
-        near = self._fresh((mutate(generator.choice(best), domain, generator, 1) for _ in range(NEAR)), taken)
-        if not near:
-            return best[0]
-        closer = proposal.gains(near)
-        return near[int(np.argmax(closer))] if closer.max() > gains.max() else best[0]
+        reference = None if self._reference is None else signs * np.asarray(self._reference, dtype=np.float64)
+        proposal = Proposal(
+            Embedding(domain.distributions), observed, self._knowledge.known, signs, unknown, pool, reference
+        )
+        pool, gains = _finalists(pool, proposal.gains(pool))
+        near = (mutate(generator.choice(pool), domain, generator, 1) for _ in range(NEAR))
+        fresh = self._fresh(near, seen | {self._identity(each) for each in pool})
+        if fresh:
+            pool, gains = _finalists([*pool, *fresh], np.concatenate([gains, proposal.gains(fresh)]))
+        if self._features is None:
+            return pool[0]
+        told = np.array([self._features(each) for each in pool], dtype=np.float64)
+        noted = [_noted_features(attributes, told.shape[1]) for attributes in observed.attributes]
+        informed = proposal.with_features(np.array(noted, dtype=np.float64))
+        best = int(np.argmax(informed.gains(pool, told)))
+        return self._noted(study, trial, pool[best], told[best])
+
+    def _noted(
+        self, study: optuna.Study, trial: FrozenTrial, decisions: Decisions, told: Floats | None = None
+    ) -> Decisions:
+        """The decisions, their features kept with the trial so that nobody has to ask for them again."""
+        assert self._features is not None
+        values = self._features(decisions) if told is None else told
+        study._storage.set_trial_system_attr(trial._trial_id, FEATURES, [float(value) for value in values])
+        return decisions
 
     def _check(self, objectives: int) -> int:
         """The first objective that is not known."""
-        for index in self._known:
+        for index in self._knowledge.known:
             if not 0 <= index < objectives:
                 raise SettingsError(
                     f"known has objective {index}; expected indexes from 0 to {objectives - 1}, "
@@ -121,7 +133,7 @@ class SurrogateSampler(SeededSampler):
             raise SettingsError(
                 f"reference has {len(self._reference)} values; expected {objectives}, one for each objective"
             )
-        return next((j for j in range(objectives) if j not in self._known), 0)
+        return next((j for j in range(objectives) if j not in self._knowledge.known), 0)
 
     def _spread(
         self,
@@ -131,19 +143,19 @@ class SurrogateSampler(SeededSampler):
         signs: Floats,
         generator: random.Random,
     ) -> Decisions:
-        """The next network of the first design: of the emptiest part of the costs, the farthest from all others.
+        """The next network of the first design: in the emptiest part of the costs, the farthest from others.
 
-        The known objective is cut into as many parts as the design has networks, each with equally many random
-        draws, the cheapest and the dearest part first.
+        The known objective is cut into as many parts as the design has networks, each with equally many
+        random draws, the cheapest and the dearest part first.
         """
         drawn = [domain.draw(generator) for _ in range(DRAWN)]
         there = [*observed.finished, *observed.pending]
         fresh = [each for each in drawn if self._identity(each) not in seen and self._allowed(each)]
         if not fresh:
             return self._draw_new(domain, generator, seen)
-        if self._known:
-            index = min(self._known)
-            cost = self._known[index]
+        if self._knowledge.known:
+            index = min(self._knowledge.known)
+            cost = self._knowledge.known[index]
             part = _emptiest(
                 signs[index] * np.array([cost(each) for each in fresh]),
                 signs[index] * np.array([cost(each) for each in there]),
@@ -161,7 +173,7 @@ class SurrogateSampler(SeededSampler):
     def _pool(
         self, domain: Domain, observed: Observed, seen: set[Hashable], generator: random.Random
     ) -> list[Decisions]:
-        """Networks worth comparing: changes of the front, crossovers, and random draws; all new and allowed."""
+        """Networks worth comparing: changes of the front and random draws; all new and allowed."""
         feasible = observed.feasible & observed.measured
         chosen = np.flatnonzero(feasible if feasible.any() else observed.measured)
         parents = [observed.params[i] for i in chosen[front(observed.losses[chosen])]]
@@ -191,146 +203,6 @@ class SurrogateSampler(SeededSampler):
         return list(found.values())
 
 
-CROSSED, MOVED = 0.1, 0.1
-"""Shares of the changes of the front that are crossovers and structural moves."""
-
-
-class Proposal:
-    """The models of one proposal, and the network that they prefer.
-
-    Args:
-        domain: the choices.
-        observed: the trials so far.
-        known: functions of the known objectives.
-        signs: (objectives,), what turns values into losses.
-        unknown: the objective whose forecasts have variances.
-        reference: as `SurrogateSampler` says.
-    """
-
-    def __init__(
-        self,
-        domain: Domain,
-        observed: Observed,
-        known: Mapping[int, Callable[[Mapping[str, Any]], float]],
-        signs: Floats,
-        unknown: int,
-        reference: Sequence[float] | None,
-    ) -> None:
-        self._known, self._signs, self._unknown = known, signs, unknown
-        self._embedding = Embedding(domain.distributions)
-        order = _order(observed)
-        kept = np.sort(order[:MOST_SEEN])
-        self._params = [observed.params[i] for i in kept]
-        self._losses, self._variances = observed.losses[kept], observed.variances[kept]
-        self._measured, feasible = observed.measured[kept], observed.feasible[kept]
-        self._fitted = np.sort(np.argsort(np.argsort(order)[kept])[:MOST_FITTED])
-        self._costs = Costs(self._losses[:, sorted(known)])
-        parts = self._components(self._params, self._losses[:, sorted(known)])
-        self._models = {
-            j: LossModel(
-                parts,
-                self._losses[:, j],
-                self._variances if j == unknown else np.zeros(len(kept)),
-                self._fitted,
-            )
-            for j in range(len(signs))
-            if j not in known
-        }
-        self._limits = [
-            Margin(parts, margins[kept], self._fitted) for margins in observed.constraints.values()
-        ]
-        there = self._losses[self._measured & feasible]
-        if observed.pending:
-            there = np.vstack([there, self._expected(list(observed.pending))])
-        self._reference = (
-            _reference(there if len(there) else self._losses, self._losses, sorted(known))
-            if reference is None
-            else signs * np.asarray(reference, dtype=np.float64)
-        )
-        self._boxes = free_boxes(_thinned(there), self._reference)
-
-    def gains(self, pool: Sequence[Decisions]) -> Floats:
-        """(networks,): expected gain in hypervolume, times the probability to keep limits that are modelled."""
-        costs, points = self._points(pool)
-        beliefs: list[Belief] = []
-        for j in range(len(self._signs)):
-            if j in self._models:
-                beliefs.append(self._models[j].predict(points))
-            else:
-                beliefs.append(Certain(costs[:, sorted(self._known).index(j)]))
-        gains = expected_gain(beliefs, *self._boxes)
-        for limit in self._limits:
-            gains = gains * limit.kept(points)
-        return gains
-
-    def _points(self, pool: Sequence[Decisions]) -> tuple[Floats, list[Floats]]:
-        costs = np.array(
-            [[self._signs[j] * self._known[j](each) for j in sorted(self._known)] for each in pool]
-        ).reshape(len(pool), len(self._known))
-        return costs, [part.points for part in self._components(pool, costs)]
-
-    def _expected(self, pending: Sequence[Mapping[str, Any]]) -> Floats:
-        """(networks, objectives): what is expected of networks in flight."""
-        costs, points = self._points([dict(each) for each in pending])
-        table = np.empty((len(pending), len(self._signs)))
-        for j in range(len(self._signs)):
-            if j in self._models:
-                table[:, j] = self._models[j].median(points)
-            else:
-                table[:, j] = costs[:, sorted(self._known).index(j)]
-        return table
-
-    def _components(self, points: Sequence[Mapping[str, Any]], costs: Floats) -> list[Component]:
-        """The kernel: single choices, and beside them counts and known objectives."""
-        whole = np.concatenate([self._embedding.counts(points), self._costs(costs)], axis=1)
-        return [
-            Component(self._embedding.choices(points), self._embedding.blocks),
-            Component(whole, np.arange(whole.shape[1])),
-        ]
-
-
-class Costs:
-    """Known losses as coordinates: standardised, on a logarithmic axis where all are positive.
-
-    Args:
-        seen: (trials, known objectives).
-    """
-
-    def __init__(self, seen: Floats) -> None:
-        self._logs = (seen > 0).all(axis=0) if len(seen) else np.zeros(seen.shape[1], dtype=np.bool_)
-        axis = self._axis(seen)
-        self._mean, self._deviation = axis.mean(axis=0), axis.std(axis=0)
-        self._deviation[self._deviation == 0] = 1.0
-
-    def __call__(self, costs: Floats) -> Floats:
-        """(networks, known objectives)."""
-        return (self._axis(costs) - self._mean) / self._deviation
-
-    def _axis(self, costs: Floats) -> Floats:
-        safe = np.maximum(costs, np.finfo(np.float64).tiny)
-        return np.where(self._logs, np.log(np.where(self._logs, safe, 1.0)), costs)
-
-
-class Margin:
-    """A limit that is only known afterwards, by a Gaussian process of how far it is broken."""
-
-    def __init__(self, parts: Sequence[Component], margins: Floats, fitted: np.ndarray) -> None:
-        self._always = bool((margins <= 0).all())
-        scale = float(np.median(np.abs(margins))) or float(np.abs(margins).max()) or 1.0
-        self._scale = scale
-        self._process = None if self._always else GaussianProcess(parts, self._axis(margins), fitted=fitted)
-
-    def kept(self, points: Sequence[Floats]) -> Floats:
-        """(networks,): the probability that the limit is kept."""
-        if self._process is None:
-            return np.ones(len(points[0]))
-        mean, deviation = self._process.predict(points)
-        return np.asarray(ndtr(-mean / deviation), dtype=np.float64)
-
-    def _axis(self, margins: Floats) -> Floats:
-        return np.asarray(np.arcsinh(margins / self._scale), dtype=np.float64)  # 0 stays 0, far away is near
-
-
 def _emptiest(drawn: Floats, there: Floats, generator: random.Random) -> list[int]:
     """Which draws lie in that part of the cost axis that has the fewest networks yet, the ends first.
 
@@ -346,38 +218,17 @@ def _emptiest(drawn: Floats, there: Floats, generator: random.Random) -> list[in
         fits = [k for k, (low, high) in enumerate(edges) if low <= cost <= high]
         above = [k for k, (low, _) in enumerate(edges) if cost < low]
         filled[min(fits or above or [last], key=lambda k: filled[k])] += 1
-    return [
-        int(i)
-        for i in parts[
-            min(range(len(parts)), key=lambda k: (filled[k], k not in (0, last), generator.random()))
-        ]
-    ]
+    rank = {k: (filled[k], k not in (0, last), generator.random()) for k in range(len(parts))}
+    return [int(i) for i in parts[min(rank, key=lambda k: rank[k])]]
 
 
-def _order(observed: Observed) -> np.ndarray:
-    """Trials, the most instructive first: those that are measured by rank, then the newest."""
-    number = len(observed.params)
-    return np.lexsort([-np.arange(number), ranks(observed.losses), ~observed.measured])
+def _finalists(pool: list[Decisions], gains: Floats) -> tuple[list[Decisions], Floats]:
+    """The best and their gains, the best first; equal ones in their order."""
+    order = np.argsort(-gains, kind="stable")[:FINALISTS]
+    return [pool[i] for i in order], gains[order]
 
 
-def _reference(losses: Floats, seen: Floats, known: Sequence[int]) -> Floats:
-    """A little beyond the worst of the front; in a known objective, beyond the worst of all that was seen.
-
-    What is unknown is rarely worse on purpose. What is known is a cost, and the dearest networks can be the best.
-    """
-    edge = losses[front(losses)]
-    worst, best = edge.max(axis=0), edge.min(axis=0)
-    worst[known] = seen[:, known].max(axis=0)
-    best[known] = seen[:, known].min(axis=0)
-    span = worst - best
-    alone = span == 0
-    span[alone] = (seen.max(axis=0) - seen.min(axis=0))[alone]
-    span[span == 0] = np.maximum(np.abs(worst), 1.0)[span == 0]
-    return np.asarray(worst + ROOM * span, dtype=np.float64)
-
-
-def _thinned(losses: Floats) -> Floats:
-    """The front, without the points that stand closest where it has too many."""
-    edge = np.unique(losses[front(losses)], axis=0) if len(losses) else losses
-    most = MOST_ON_FRONT.get(edge.shape[1], min(MOST_ON_FRONT.values()))
-    return edge if len(edge) <= most else edge[np.argsort(-crowding(edge), kind="stable")[:most]]
+def _noted_features(attributes: Mapping[str, Any], number: int) -> list[float]:
+    """What is kept of a trial's features; NaN where nothing is."""
+    values = attributes.get(FEATURES, ())
+    return list(values) if len(values) == number else [np.nan] * number

@@ -22,7 +22,7 @@ from nasearch.space import Architecture, SearchSpace
 from nasearch.study.environment import versions
 from nasearch.study.identity import Identity, limits_of, plugins_of
 from nasearch.study.places import places_of, plugin_files
-from nasearch.study.proposals import Rules
+from nasearch.study.rules import Rules
 from nasearch.study.search import Bench
 from nasearch.study.settings import TABLE, StudySettings
 from nasearch.study.tabular import fidelity_of, identity_parts, looking_up
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from nasearch.study.study import Study
 
 VAL_SHARE = 0.2
+WITHOUT_NOISE = 10**9
+"""Validation images of a table's accuracies: they are taken as they are."""
 T = TypeVar("T")
 
 
@@ -84,7 +86,7 @@ def identity_of(
         "data_root": settings.data_root,
         "image_size": settings.image_size,
         "sampler": settings.sampler,
-        "val_images": len(dataset.val),
+        "val_images": len(dataset.val) if dataset is not None and table is None else WITHOUT_NOISE,
     }
     if table is not None:
         if timed:

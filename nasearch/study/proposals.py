@@ -12,14 +12,16 @@ from dataclasses import dataclass
 
 import optuna
 from optuna.distributions import CategoricalDistribution
+from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
 from nasearch.errors import BuildError, MeasurementError
-from nasearch.pareto import Limit, Objective
 from nasearch.samplers import make_sampler, trial_seed
-from nasearch.space import Architecture, BlockLimit, Scalar, SearchSpace
+from nasearch.space import Architecture, Scalar
 from nasearch.store.records import MeasurementRecord, State
 from nasearch.study import ledger
+from nasearch.study.knowledge import knowledge_of
+from nasearch.study.rules import Rules
 
 FREE_PROPOSALS = 20
 """Refused or repeated proposals in a row before a random feasible architecture is put in their place.
@@ -70,63 +72,6 @@ _FATES: Mapping[State, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Rules:
-    """What proposals are judged by.
-
-    Attributes:
-        block_limits: bounds of single blocks, which the space writes.
-        costs: architecture to what is known by arithmetic (parameters, MACs, memory); raises
-            BuildError where it cannot be built for the data.
-        block_costs: the same for single blocks: name of each block limit that applies to the
-            architecture to the largest value among the blocks that it bounds.
-        measured: what must be timed; asked only of architectures that keep the rest.
-    """
-
-    space: SearchSpace
-    objectives: tuple[Objective, ...]
-    limits: tuple[Limit, ...]
-    block_limits: tuple[BlockLimit, ...]
-    costs: Callable[[Architecture], dict[str, float]]
-    block_costs: Callable[[Architecture], dict[str, float]]
-    measured: Callable[[Architecture], dict[str, float]]
-
-    def broken(self, values: Mapping[str, float], blocks: Mapping[str, float]) -> list[str]:
-        """The limits that these values break, each with the value, in words."""
-        network = [
-            f"{limit.text} is broken: {limit.metric} is {values[limit.metric]:g}"
-            for limit in self.limits
-            if limit.metric in values and limit.margin(values[limit.metric]) > 0
-        ]
-        return network + [
-            f"{bound.name} is broken: {bound.limit.metric} of a block is {blocks[bound.name]:g}"
-            for bound in self.block_limits
-            if bound.name in blocks and bound.limit.margin(blocks[bound.name]) > 0
-        ]
-
-    def margins(self, values: Mapping[str, float], blocks: Mapping[str, float] | None) -> dict[str, float]:
-        """How far each limit is broken, by its text: all of them, always.
-
-        Optuna's Gaussian process raises when the number of constraints differs from trial to trial. What
-        was not measured is taken as 0, which holds nothing against the trial; a bound of blocks of which
-        the network has none is kept by its whole (-1).
-
-        Args:
-            values: of the network, as far as they are known.
-            blocks: of single blocks; None where they are not known.
-        """
-        margins = {
-            limit.text: limit.margin(values[limit.metric]) if limit.metric in values else 0.0
-            for limit in self.limits
-        }
-        for bound in self.block_limits:
-            if blocks is None:
-                margins[bound.name] = 0.0
-            else:
-                margins[bound.name] = bound.limit.margin(blocks[bound.name]) if bound.name in blocks else -1.0
-        return margins
-
-
 class Proposals:
     """Asks a sampler until it proposes a candidate; settles everything else on the way."""
 
@@ -141,6 +86,7 @@ class Proposals:
     ) -> None:
         self._study, self._rules, self._sampler, self._seed = study, rules, sampler, seed
         self._find, self._on_told = find, on_told
+        self._knowledge = knowledge_of(rules)
         self._idle = self._idle_so_far()
         self._in_flight: dict[str, int] = {}  # key to the number of the trial that measures it
         self._taken_up: set[int] = set()
@@ -173,7 +119,7 @@ class Proposals:
         """
         if trial.number in self._taken_up:  # others may have been settled since it was taken up
             self._taken_up.discard(trial.number)
-            self._study.sampler = make_sampler(self._sampler, self._seed, trial.number)
+            self._study.sampler = self._sampler_of(trial.number)
         already = set(trial.params)
 
         def suggest(name: str, values: Sequence[Scalar]) -> Scalar:
@@ -241,14 +187,17 @@ class Proposals:
         running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         trials = []
         for frozen in sorted(running, key=lambda trial: trial.number):
-            self._study.sampler = make_sampler(self._sampler, self._seed, frozen.number)
+            self._study.sampler = self._sampler_of(frozen.number)
             self._taken_up.add(frozen.number)
             trials.append(ledger.taken_up(self._study, frozen))
         return trials
 
     def _ask(self) -> optuna.Trial:
-        self._study.sampler = make_sampler(self._sampler, self._seed, ledger.next_number(self._study))
+        self._study.sampler = self._sampler_of(ledger.next_number(self._study))
         return self._study.ask()
+
+    def _sampler_of(self, number: int) -> BaseSampler:
+        return make_sampler(self._sampler, self._seed, number, self._knowledge)
 
     def _waiting(self) -> Sequence[int]:
         states = (TrialState.WAITING,)

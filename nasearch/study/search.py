@@ -20,8 +20,9 @@ from nasearch.store.leases import Lease
 from nasearch.store.records import CurveRow
 from nasearch.study import ledger
 from nasearch.study.progress import Progress, Stopped
-from nasearch.study.proposals import Candidate, Proposals, Rules
+from nasearch.study.proposals import Candidate, Proposals
 from nasearch.study.race import GO_ON, Race, Verdict
+from nasearch.study.rules import Rules
 from nasearch.training import CurvePoint
 
 MOST_ATTEMPTS = 3

@@ -11,14 +11,12 @@ from typing import Any
 import yaml
 
 from nasearch.errors import SettingsError
+from nasearch.samplers import SAMPLERS
 from nasearch.space.reader import Document, read_yaml
 
 DEFAULT_STORAGE = "sqlite:///studies/nasearch.db"
 PRECISIONS = ("auto", "float32", "bfloat16")
-RACING_SAMPLERS = ("random", "tpe")
-"""The Gaussian process and the genetic algorithms see complete trials alone, and would learn from a third."""
 TABLE = "table:"
-"""What a proxy that is looked up begins with; the path of the table follows."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -51,7 +49,7 @@ class StudySettings:
     references: tuple[str, ...] = _setting(
         (), "Known network to train with the same proxy and draw beside the front: a name or a space file."
     )
-    sampler: str = _setting("tpe", "Who proposes: random, tpe, nsga2, nsga3 or gp.")
+    sampler: str = _setting("tpe", f"Who proposes: {', '.join(SAMPLERS)}.")
     baseline: str | None = _setting(
         None, "Sampler to compare with at equal budget, such as random; its study is NAME.SAMPLER."
     )
@@ -141,7 +139,7 @@ class StudySettings:
     @property
     def races(self) -> bool:
         """Whether candidates race: as said, else where the sampler can learn from stopped ones."""
-        return self.sampler in RACING_SAMPLERS if self.racing is None else self.racing
+        return SAMPLERS[self.sampler].races if self.racing is None else self.racing
 
     @property
     def time_s(self) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import optuna
-from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
 from nasearch.errors import SelectionError, SettingsError, TableError
@@ -30,7 +28,7 @@ from nasearch.pareto import (
 from nasearch.pareto.objectives import Floats
 from nasearch.report.formatting import metric
 from nasearch.report.sampler_comparison import SamplerComparison, SamplerFacts, compare_samplers
-from nasearch.samplers import SAMPLERS, make_sampler, trial_seed
+from nasearch.samplers import SAMPLERS, Knowledge, TreeDomain, make_sampler, trial_seed
 from nasearch.space import Scalar
 from nasearch.study.bench_files import BenchFiles, Run
 from nasearch.study.environment import versions
@@ -44,21 +42,6 @@ CHECKPOINTS = (25, 50, 100, 200)
 
 OnRun = Callable[[Run, int, int], None]
 """Told of each run that is there: the run, how many are done, how many there will be."""
-
-
-@dataclass(frozen=True)
-class Knowledge:
-    """What a study could tell a sampler of its space before anything is trained.
-
-    Attributes:
-        known: by the index of an objective, its exact value in the objective's unit for any decisions.
-        draw: decisions of a random network.
-        allows: whether decisions make a network that can be measured.
-    """
-
-    known: Mapping[int, Callable[[Mapping[str, Scalar]], float]]
-    draw: Callable[[random.Random], dict[str, Scalar]]
-    allows: Callable[[Mapping[str, Scalar]], bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +94,11 @@ class Problem:
             return lambda params: value(index, params)
 
         known = {index: exact(index) for index in self.known}
-        return Knowledge(known, table.draw, lambda params: table.find(params) is not None)
+        choices = {choice.name: choice.values for choice in table.choices}
+        domain = TreeDomain(choices, table.propose)
+        return Knowledge(
+            domain, known, None if table.is_complete else lambda params: table.find(params) is not None
+        )
 
     def identity(self) -> dict[str, object]:
         """What must be equal for two runs to be of one bench; plain data."""
@@ -226,14 +213,6 @@ def _corner_text(objectives: Sequence[Objective], corner: Floats) -> str:
     )
 
 
-def sampler_for(name: str, seed: int, number: int, knowledge: Knowledge) -> BaseSampler:
-    """The sampler of one trial, made as a study makes it; told what is known where it takes that."""
-    make: Callable[..., BaseSampler] = make_sampler
-    if "knowledge" in inspect.signature(make_sampler).parameters:
-        return make(name, seed, number, knowledge=knowledge)
-    return make(name, seed, number)
-
-
 def run_sampler(problem: Problem, sampler: str, seed: int, budget: int) -> Run:
     """Search a table with a sampler, as a study with that seed would.
 
@@ -250,7 +229,7 @@ def run_sampler(problem: Problem, sampler: str, seed: int, budget: int) -> Run:
     table, knowledge = problem.table, problem.knowledge()
     study = optuna.create_study(
         directions=[objective.direction for objective in problem.objectives],
-        sampler=sampler_for("random", seed, 0, knowledge),  # every trial gets its own
+        sampler=make_sampler("random", seed, 0, knowledge),  # every trial gets its own
     )
     rows: list[int] = []
     repeats: list[int] = []
@@ -263,7 +242,7 @@ def run_sampler(problem: Problem, sampler: str, seed: int, budget: int) -> Run:
         if idle >= FREE_PROPOSALS:
             study.enqueue_trial(_unseen(table, seen, trial_seed(seed, number, stream=1)))
         started = time.perf_counter()
-        study.sampler = sampler_for(sampler, seed, number, knowledge)
+        study.sampler = make_sampler(sampler, seed, number, knowledge)
         trial = study.ask()
         row = table.find(table.propose(_suggest(trial)))
         number += 1

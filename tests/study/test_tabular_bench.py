@@ -97,6 +97,7 @@ def test_what_samplers_may_know(flat: Path) -> None:
     knowledge = problem.knowledge()
     assert list(knowledge.known) == [1]  # a latency is known by measuring alone
     assert knowledge.known[1]({"width": 16, "op": "conv"}) == 20e6
+    assert knowledge.allows is not None
     assert knowledge.allows({"width": 16, "op": "conv"})
     assert not knowledge.allows({"width": 64, "op": "conv"})
     with pytest.raises(TableError, match="no network with"):

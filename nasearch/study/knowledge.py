@@ -1,0 +1,65 @@
+"""What a study can tell its sampler before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from nasearch.errors import BuildError, MeasurementError
+from nasearch.samplers import Knowledge, TreeDomain
+from nasearch.samplers.domain import Suggest
+from nasearch.space import Architecture
+from nasearch.study.rules import Rules
+
+MOST_REMEMBERED = 20_000
+"""Architectures kept by their decisions: a few proposals' worth, each of about a thousand."""
+
+
+def knowledge_of(rules: Rules) -> Knowledge:
+    """What samplers may know of a study: its choices, and of each network its exact costs, limits and key.
+
+    A network that cannot be built for the data is one that is not allowed. Latency is not known before it is
+    measured.
+    """
+    remembered: dict[tuple[tuple[str, Any], ...], Architecture] = {}
+    allowed: dict[tuple[tuple[str, Any], ...], bool] = {}
+
+    def propose(suggest: Suggest) -> Mapping[str, Any]:
+        architecture = rules.space.propose(suggest)
+        if len(remembered) >= MOST_REMEMBERED:
+            remembered.clear()
+            allowed.clear()
+        remembered[architecture.decisions] = architecture
+        return dict(architecture.decisions)
+
+    def architecture_of(decisions: Mapping[str, Any]) -> Architecture:
+        found = remembered.get(tuple(decisions.items()))
+        return rules.space.decode(decisions) if found is None else found
+
+    def allows(decisions: Mapping[str, Any]) -> bool:
+        architecture = architecture_of(decisions)
+        if architecture.decisions not in allowed:
+            try:
+                broken = rules.broken(rules.costs(architecture), rules.block_costs(architecture))
+            except (BuildError, MeasurementError):
+                broken = ["cannot be built"]
+            allowed[architecture.decisions] = not broken
+        return allowed[architecture.decisions]
+
+    def identity(decisions: Mapping[str, Any]) -> Hashable:
+        return architecture_of(decisions).key
+
+    def exact(name: str) -> Any:
+        def value(decisions: Mapping[str, Any]) -> float:
+            # Also of networks that break a limit: Optuna's samplers may have proposed them earlier.
+            return float(rules.costs(architecture_of(decisions))[name])
+
+        return value
+
+    known = {
+        index: exact(objective.name)
+        for index, objective in enumerate(rules.objectives)
+        if objective.is_cost and objective.name != "latency_ms"
+    }
+    choices = {choice.name: choice.values for choice in rules.space.choices}
+    return Knowledge(TreeDomain(choices, propose), known, allows, identity)
