@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--samplers",
     metavar="NAMES",
-    default="random,tpe",
+    default="surrogate,random,tpe",
     show_default=True,
     help="Samplers with commas between; gp:3 runs that one with 3 seeds.",
 )

@@ -49,7 +49,7 @@ class StudySettings:
     references: tuple[str, ...] = _setting(
         (), "Known network to train with the same proxy and draw beside the front: a name or a space file."
     )
-    sampler: str = _setting("tpe", f"Who proposes: {', '.join(SAMPLERS)}.")
+    sampler: str = _setting("surrogate", f"Who proposes: {', '.join(SAMPLERS)}.")
     baseline: str | None = _setting(
         None, "Sampler to compare with at equal budget, such as random; its study is NAME.SAMPLER."
     )
@@ -78,7 +78,7 @@ class StudySettings:
         "Candidates trained side by side, each by a process; found from cores, memory and GPUs if not given.",
     )
     racing: bool | None = _setting(
-        None, "Stop candidates early that cannot enter the front; on for random and tpe if not given."
+        None, "Stop candidates early that cannot enter the front; on for surrogate, random and tpe if not given."
     )
     precision: str = _setting(
         "auto", "Of the trainings: float32, bfloat16, or auto, whichever a short self-timing finds faster."

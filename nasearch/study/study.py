@@ -47,7 +47,7 @@ class Study(Parts):
         objectives: Sequence[str] = ("accuracy", "macs"),
         limits: Sequence[str] = (),
         references: Sequence[str | Path] = (),
-        sampler: str = "tpe",
+        sampler: str = "surrogate",
         baseline: str | None = None,
         proxy: str = "trained",
         recipe: str | Path = "proxy",

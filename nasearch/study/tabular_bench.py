@@ -330,7 +330,7 @@ def checkpoints(budget: int) -> tuple[int, ...]:
 
 def bench_table(
     table: str | Path | Table,
-    samplers: Sequence[str] = ("random", "tpe"),
+    samplers: Sequence[str] = ("surrogate", "random", "tpe"),
     *,
     budget: int = 100,
     seeds: int = 20,

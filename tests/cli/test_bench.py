@@ -80,7 +80,7 @@ def test_three_objectives_with_a_latency() -> None:
         ([], "nothing to compare; expected --table FILE"),
         (["a", "b", "--table", "flat.yaml"], "studies a, b beside --table; expected one of them"),
         (["--table", "gone.npz"], "gone.npz: No such file or directory; expected a readable table"),
-        (["--table", "flat.yaml", "--samplers", "best"], "sampler is 'best'; expected one of random, tpe"),
+        (["--table", "flat.yaml", "--samplers", "best"], "sampler is 'best'; expected one of surrogate, "),
         (["--table", "flat.yaml", "--judge", "third"], "no column 'third'"),
     ],
 )

@@ -168,7 +168,7 @@ def test_what_would_mix_or_pile_up_baselines_is_refused(make_study: Make) -> Non
         pytest.raises(StudyError, match=r"'s\.random' is a baseline of s; expected a study that"),
     ):
         baseline.run_baseline()
-    with pytest.raises(SettingsError, match="sampler is 'chance'; expected one of random, "):
+    with pytest.raises(SettingsError, match="sampler is 'chance'; expected one of surrogate, "):
         make_study(baseline="chance")
     with pytest.raises(SettingsError, match="sampler is 'chance'"):
         study.run_baseline("chance")

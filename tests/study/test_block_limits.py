@@ -125,7 +125,7 @@ def test_where_a_network_cannot_be_judged_the_constraint_is_set_all_the_same(
     assert all(values == {NAME: 0.0} for values in constraints(study).values())
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "gp"])
+@pytest.mark.parametrize("sampler", ["surrogate", "tpe", "nsga2", "gp"])
 def test_samplers_take_them(make_study: Make, sampler: str) -> None:
     study = make_study(space=SearchSpace.parse(SIX, "six"), sampler=sampler)
     study.run(budget=5)

@@ -201,7 +201,7 @@ def test_the_front_has_each_network_once_and_nothing_dominated(make_study: Make)
     assert study.knee() in front
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "nsga3", "gp"])
+@pytest.mark.parametrize("sampler", ["surrogate", "evolution", "local", "tpe", "nsga2", "nsga3", "gp"])
 def test_every_sampler_runs_with_limits_and_conditional_choices(make_study: Make, sampler: str) -> None:
     study = make_study(sampler=sampler, limits=["params <= 1500"])
     study.run(budget=12)  # TPE and the Gaussian process draw at random for their first ten
@@ -234,7 +234,7 @@ def test_progress_hears_of_everything(make_study: Make) -> None:
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ({"sampler": "tpee"}, SettingsError, "sampler is 'tpee'; expected one of random, tpe"),
+        ({"sampler": "tpee"}, SettingsError, "sampler is 'tpee'; expected one of surrogate, "),
         ({"objectives": ["macs"]}, SettingsError, "objectives are macs; expected accuracy among them"),
         ({"images": 10_000}, SettingsError, r"images is 10000; .* has 48 training images"),
         ({"epochs": 0}, SettingsError, "epochs is 0; expected a whole number of at least 1"),

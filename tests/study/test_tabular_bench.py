@@ -89,6 +89,11 @@ def test_a_network_that_the_table_lacks_costs_nothing(tmp_path: Path) -> None:
     problem = make_problem(load_table(path))
     run = run_sampler(problem, "random", 0, budget=24)
     assert sorted(run.rows) == list(range(24))
+    allows = problem.knowledge().allows
+    assert allows is not None
+    assert all(allows(problem.table.params(row)) for row in range(24))
+    whole = load_table(write_tiny(tmp_path))
+    assert sum(not allows(whole.params(row)) for row in range(len(whole))) == 60
 
 
 def test_what_samplers_may_know(flat: Path) -> None:
@@ -97,9 +102,7 @@ def test_what_samplers_may_know(flat: Path) -> None:
     knowledge = problem.knowledge()
     assert list(knowledge.known) == [1]  # a latency is known by measuring alone
     assert knowledge.known[1]({"width": 16, "op": "conv"}) == 20e6
-    assert knowledge.allows is not None
-    assert knowledge.allows({"width": 16, "op": "conv"})
-    assert not knowledge.allows({"width": 64, "op": "conv"})
+    assert knowledge.allows is None  # the table has all that its choices allow
     with pytest.raises(TableError, match="no network with"):
         knowledge.known[1]({"width": 64, "op": "conv"})
     asked = make_problem(load_table(flat), objectives, known=["latency_ms"])
@@ -158,7 +161,7 @@ def test_several_processes_find_the_same(flat: Path) -> None:
 
 def test_mistakes(flat: Path) -> None:
     for given, error, message in (
-        ({"samplers": ["randon"]}, SettingsError, "sampler is 'randon'; expected one of random, tpe"),
+        ({"samplers": ["randon"]}, SettingsError, "sampler is 'randon'; expected one of surrogate, evolution"),
         ({"samplers": ["tpe", "tpe:2"]}, SettingsError, "'tpe' stands twice"),
         ({"samplers": ["tpe:no"]}, SettingsError, "seeds are 'no'; expected a whole number"),
         ({"samplers": []}, SettingsError, "samplers is empty"),
