@@ -224,8 +224,11 @@ def test_racing_stops_candidates_and_keeps_what_they_showed(make_study: Make) ->
 
 def test_races_where_the_sampler_can_learn_from_it_unless_told(make_study: Make) -> None:
     for sampler, races in (
+        ("surrogate", True),
         ("random", True),
         ("tpe", True),
+        ("evolution", False),
+        ("local", False),
         ("nsga2", False),
         ("nsga3", False),
         ("gp", False),
