@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         measure_latency,
     )
     from nasearch.measure.blocks import block_table
+    from nasearch.measure.zero_cost import zero_cost_scores
     from nasearch.nets import attention_maps, build, register_block
     from nasearch.space import Architecture, Block, BlockSpec, Head, Option, SearchSpace
     from nasearch.space.plugins import load_plugins
@@ -46,6 +47,7 @@ _HOMES = {
     "measure_cost": "measure",
     "block_table": "measure.blocks",
     "measure_latency": "measure",
+    "zero_cost_scores": "measure.zero_cost",
     "check_space": "measure",
     "attention_maps": "nets",
     "build": "nets",
@@ -107,4 +109,5 @@ __all__ = [
     "pareto",
     "register_block",
     "samplers",
+    "zero_cost_scores",
 ]

@@ -2,12 +2,12 @@
 
     python scripts/verify_zero_cost.py TABLES IMAGES [--cells N] [--batch N] [--record FILE] [--jobs N]
 
-TABLES is a folder with nasbench201_cifar10.npz (`ops`, `op_names`, `edges`, `c10_test_200`, `naswot_c10`), IMAGES a
-file with `x_train` (N, 32, 32, 3) uint8 and `y_train` of CIFAR-10. Random cells are scored on one batch of real
-images, and Spearman's rank correlation with the test accuracy after 200 epochs is printed with a 95 % bootstrap
-interval, over all of them and within the best tenth. Scored cells are kept in the record, so that the same
-command goes on. Exits with 1 where a score ranks worse than published by more than 0.08: 500 cells of 15,625
-have a spread of about 0.03, and two initialisations differ by as much.
+TABLES is a folder with nasbench201_cifar10.npz (`ops`, `op_names`, `edges`, `c10_test_200`, `naswot_c10`),
+IMAGES a file with `x_train` (N, 32, 32, 3) uint8 and `y_train` of CIFAR-10. Random cells are scored on one
+batch of real images, and Spearman's rank correlation with the test accuracy after 200 epochs is printed, with
+a 95 % bootstrap interval, over all of them and within the best tenth. Scored cells are kept in the record, so
+that the same command goes on. Exits with 1 where a score ranks worse than published by more than 0.08 (500
+cells of 15,625 have a spread of about 0.03).
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ class Table:
         )
 
 
-def score_row(row: int, table: Table, images: Tensor, labels: Tensor, seed: int) -> tuple[int, dict[str, float]]:
+def score_row(
+    row: int, table: Table, images: Tensor, labels: Tensor, seed: int
+) -> tuple[int, dict[str, float]]:
     """A row with its scores."""
     torch.set_num_threads(1)
     (scores,) = score_architectures([table.architecture(row)], images, labels, CLASSES, seed=seed)
@@ -115,7 +117,9 @@ def recorded(record: Path, given: dict[str, int]) -> dict[int, dict[str, float]]
     """Rows that were scored before with the same batch and seed, and have every score."""
     if not record.is_file():
         return {}
-    lines = [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+    lines = [
+        json.loads(line) for line in record.read_text(encoding="utf-8").splitlines() if line.endswith("}")
+    ]
     return {
         line["row"]: line["scores"]
         for line in lines
@@ -163,10 +167,8 @@ def report(
 ) -> tuple[list[str], list[str]]:
     """The lines of the table, and the names of the scores that miss what is published."""
     best = accuracies >= np.quantile(accuracies, 0.9)
-    lines = [
-        f"{'score':17} {'rho, all cells':24} {'published':>9} {'required':>8}  "
-        f"{'rho, best tenth':24} {'no signal':>9} {'ms':>6}"
-    ]
+    title = f"{'score':17} {'rho, all cells':24} {'published':>9} {'required':>8}"
+    lines = [f"{title}  {'rho, best tenth':24} {'no signal':>9} {'ms':>6}"]
     missed = []
     for name, column in columns.items():
         over_all, within = spearman(column, accuracies), spearman(column[best], accuracies[best])
@@ -206,13 +208,19 @@ def main() -> None:
     took = milliseconds(table, rows[: given.timed], images, labels)
     lines, missed = report(columns | aggregates(columns), accuracies, took)
     print(f"{len(rows)} random cells, one batch of {given.batch} CIFAR-10 images, seed {given.seed}")
-    print(f"ms: median of {given.timed} cells by itself, one thread of {describe_device('cpu')}; all {took['all']:.0f}")
+    device = describe_device("cpu")
+    print(
+        f"ms: median of {given.timed} cells, each score by itself, one thread of {device['name']}, "
+        f"torch {device['torch']}; all scores together {took['all']:.0f}"
+    )
     print("\n".join(lines))
     print(f"ensemble of: {', '.join(agreeing(columns))}")
     known = np.isfinite(table.naswot[rows])
     theirs = spearman(table.naswot[rows][known], accuracies[known])
     ours = spearman(columns["naswot"][known], accuracies[known])
-    print(f"naswot on the {known.sum()} cells that the table has it for: {ours.text}; the table's own {theirs.text}")
+    print(
+        f"naswot on the {known.sum()} cells that the table has it for: {ours.text}; the table's {theirs.text}"
+    )
     if missed:
         print(f"below what is required: {', '.join(missed)}")
         sys.exit(1)

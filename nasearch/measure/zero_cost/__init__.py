@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nasearch.measure.zero_cost.aggregate import agreeing, aggregates, rank_aggregate
+from nasearch.measure.zero_cost.aggregate import aggregates, agreeing, rank_aggregate
 from nasearch.measure.zero_cost.score import score_architectures, zero_cost_scores
 from nasearch.measure.zero_cost.table import SCORES, Score
 

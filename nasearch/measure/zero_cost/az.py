@@ -1,6 +1,6 @@
 """AZ-NAS: four views of a network that a rank over all candidates puts together.
 
-Source: Lee & Ham 2024, "AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search", equations 1-12.
+Source: Lee & Ham 2024, "AZ-NAS: Assembling Zero-Cost Proxies for Network Architecture Search".
 """
 
 from __future__ import annotations
@@ -81,17 +81,16 @@ def gradient_signal(before: Tensor, after: Tensor) -> float:
         (grad,) = torch.autograd.grad(after, before, signs, retain_graph=True, allow_unused=True)
     if grad is None:
         grad = torch.zeros_like(before)
-    stride = max(1, before.shape[-1] // after.shape[-1])
-    if stride > 1:
-        grad = _unshuffled(grad, after, stride)
+    grad = _unshuffled(grad, after)
     rows, columns = (one.movedim(1, -1).flatten(0, -2) for one in (grad, signs))
     matrix = rows.T @ columns / len(columns)
     s = float(torch.linalg.svdvals(matrix.cpu())[0])
     return 2 - s - 1 / (s + 1e-6)
 
 
-def _unshuffled(grad: Tensor, after: Tensor, stride: int) -> Tensor:
-    """Pixels as channels, of a map cut to whole multiples of the stride or filled up with zeros."""
+def _unshuffled(grad: Tensor, after: Tensor) -> Tensor:
+    """Pixels as channels where a block shrinks the map, which is filled up to a multiple of the stride."""
+    stride = max(1, *(-(-grad.shape[side] // after.shape[side]) for side in (-2, -1)))
     height, width = (side * stride for side in after.shape[-2:])
-    missing = (0, width - grad.shape[-1], 0, height - grad.shape[-2])
-    return F.pixel_unshuffle(F.pad(grad, missing), stride)
+    filled = F.pad(grad, (0, width - grad.shape[-1], 0, height - grad.shape[-2]))
+    return F.pixel_unshuffle(filled, stride)

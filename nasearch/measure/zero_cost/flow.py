@@ -11,7 +11,7 @@ from nasearch.measure.zero_cost.prepare import ACTIVATIONS, NORMS, weight_layers
 
 
 def synflow(net: nn.Module, image: Tensor) -> float:
-    """log of the sum of w dR/dw over the weights, with R the summed output for an image of ones.
+    """Logarithm of the sum of w dR/dw over the weights, with R the summed output for an image of ones.
 
     Weights and biases are replaced by their absolute values, norms by nothing (with them no more than what
     they let through would pass), and activations too: ReLU changes no positive number, and the bound of ReLU6

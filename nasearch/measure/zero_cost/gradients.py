@@ -1,7 +1,7 @@
 """Scores of the loss's gradient and of the output's Jacobian: one forward pass for all of them.
 
-With L the cross-entropy of the batch and w the weights of a layer (Abdelfattah et al. 2021, "Zero-Cost Proxies
-for Lightweight NAS", section 3.2, and the papers named below), summed over convolutions and linear layers:
+With L the cross-entropy of the batch and w the weights of a layer, summed over convolutions and linear layers
+(Abdelfattah et al. 2021, "Zero-Cost Proxies for Lightweight NAS", section 3.2, and the papers named):
 
     grad_norm   || dL/dw ||                         Abdelfattah et al. 2021
     snip        sum | w dL/dw |                     Lee et al. 2019, equation 5
@@ -82,11 +82,7 @@ def _kernel_scores(seen: _Seen, images: Tensor, names: Collection[str]) -> dict[
     if "jacov" in names:
         scores["jacov"] = jacov(torch.zeros_like(images) if grads[0] is None else grads[0])
     if "naswot" in names:
-        used = [
-            output
-            for output, grad in zip(seen.activations, grads[1:], strict=True)
-            if grad is not None
-        ]
+        used = [output for output, grad in zip(seen.activations, grads[1:], strict=True) if grad is not None]
         scores["naswot"] = naswot(used, len(images))
     return scores
 
@@ -141,9 +137,7 @@ def _loss_scores(net: nn.Module, seen: _Seen, labels: Tensor, names: Collection[
     outputs = [output for _, output in seen.layers] if "fisher" in names else []
     second = "grasp" in names
     loss = F.cross_entropy(seen.scores, labels)
-    found = torch.autograd.grad(
-        loss, [*weights, *outputs], create_graph=second, allow_unused=True
-    )
+    found = torch.autograd.grad(loss, [*weights, *outputs], create_graph=second, allow_unused=True)
     grads, output_grads = found[: len(weights)], found[len(weights) :]
     pairs = [(w, g) for w, g in zip(weights, grads, strict=True) if g is not None]
     scores: dict[str, float] = {}
@@ -193,7 +187,8 @@ def grasp(pairs: list[tuple[Tensor, Tensor]]) -> float:
     Args:
         pairs: weights, and their gradients with a graph.
 
-    Source: Wang et al. 2020, "Picking Winning Tickets Before Training by Preserving Gradient Flow", equation 8.
+    Source: Wang et al. 2020, "Picking Winning Tickets Before Training by Preserving Gradient Flow",
+    equation 8.
     """
     pairs = [(weight, grad) for weight, grad in pairs if grad.requires_grad]
     if not pairs:

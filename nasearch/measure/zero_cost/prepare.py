@@ -10,8 +10,8 @@ import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
@@ -35,8 +35,15 @@ def scoring_copy(model: nn.Module) -> nn.Module:
             module.training = True
         if getattr(module, "inplace", False):
             module.inplace = False  # type: ignore[assignment]
+        if isinstance(module, nn.Hardsigmoid):
+            module.forward = _hard_sigmoid  # type: ignore[method-assign]
     net.zero_grad(set_to_none=True)
     return net.requires_grad_(True)
+
+
+def _hard_sigmoid(x: Tensor) -> Tensor:
+    """As torch's, which cannot be derived twice."""
+    return F.relu6(x + 3) / 6
 
 
 def weight_layers(net: nn.Module) -> list[nn.Module]:

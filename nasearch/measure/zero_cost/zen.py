@@ -13,14 +13,14 @@ from nasearch.measure.zero_cost.prepare import feature_maps, normal_weights
 STEP = 0.01
 """Size of the change, alpha in the paper."""
 
-REPEATS = 4
+REPEATS = 2
 """Draws of weights and inputs; the paper takes 32 of 16 images."""
 
 IMAGES = 16
 
 
 def zen(net: nn.Module, image: Tensor) -> float:
-    """log E || f(x) - f(x + a e) ||_1 + sum log sigma, mean of some draws of weights, x and e.
+    """Mean of log E || f(x) - f(x + a e) ||_1 + sum log sigma over some draws of weights, x and e.
 
     f is the map before the pooling, x and e are standard normal, sigma is the root of a batch norm's mean
     variance, which gives back what the norm takes away. -inf where the map does not change.
@@ -43,7 +43,7 @@ def _draw(net: nn.Module, image: Tensor) -> float:
     variances: list[Tensor] = []
 
     def see(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        variances.append(inputs[0].var(tuple(d for d in range(inputs[0].dim()) if d != 1), correction=0).mean())
+        variances.append(inputs[0].transpose(0, 1).flatten(1).var(1, correction=0).mean())
 
     norms = [module for module in net.modules() if isinstance(module, _BatchNorm)]
     handles = [norm.register_forward_pre_hook(see) for norm in norms]
