@@ -17,7 +17,8 @@ import json
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,7 @@ from nasearch.space import Architecture
 
 CLASSES = 10
 SLACK = 0.08
+DEAREST = "grasp"  # a second derivative
 
 # Spearman's rho over all cells and CIFAR-10: Abdelfattah et al. 2021, table 1 and its re-measurement in
 # Krishnakumar et al. 2022 (NAS-Bench-Suite-Zero); Li et al. 2023 for ZiCo; Lee & Ham 2024 for AZ-NAS.
@@ -105,45 +107,40 @@ class Table:
 
 
 def score_row(
-    row: int, table: Table, images: Tensor, labels: Tensor, seed: int
+    row: int, table: Table, images: Tensor, labels: Tensor, names: Sequence[str], seed: int
 ) -> tuple[int, dict[str, float]]:
     """A row with its scores."""
     torch.set_num_threads(1)
-    (scores,) = score_architectures([table.architecture(row)], images, labels, CLASSES, seed=seed)
+    (scores,) = score_architectures([table.architecture(row)], images, labels, CLASSES, names, seed=seed)
     return row, scores
 
 
 def recorded(record: Path, given: dict[str, int]) -> dict[int, dict[str, float]]:
-    """Rows that were scored before with the same batch and seed, and have every score."""
-    if not record.is_file():
-        return {}
-    lines = [
-        json.loads(line) for line in record.read_text(encoding="utf-8").splitlines() if line.endswith("}")
-    ]
-    return {
-        line["row"]: line["scores"]
-        for line in lines
-        if line["given"] == given and list(line["scores"]) == list(SCORES)
-    }
+    """What a record holds of the same batch and seed, by row."""
+    found: dict[int, dict[str, float]] = {}
+    text = record.read_text(encoding="utf-8") if record.is_file() else ""
+    for line in text.splitlines():
+        if line.endswith("}"):  # a kill cuts the last one
+            entry = json.loads(line)
+            if entry["given"] == given:
+                found.setdefault(entry["row"], {}).update(entry["scores"])
+    return found
 
 
-def scored(
+def score_missing(
     rows: list[int], table: Table, images: Tensor, labels: Tensor, record: Path, jobs: int, seed: int
-) -> dict[int, dict[str, float]]:
-    """The scores of all rows; those that the record lacks are appended to it."""
+) -> None:
+    """Append to the record what it lacks: for all rows every score but the dearest, then that one."""
     given = {"batch": len(images), "seed": seed}
-    found = recorded(record, given)
-    missing = [row for row in rows if row not in found]
-    one = partial(score_row, table=table, images=images, labels=labels, seed=seed)
-    with record.open("a", encoding="utf-8") as file, multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        results: Iterator[tuple[int, dict[str, float]]] = (
-            pool.imap_unordered(one, missing) if jobs > 1 else map(one, missing)
-        )
-        for row, scores in results:
-            found[row] = scores
-            file.write(json.dumps({"row": row, "given": given, "scores": scores}) + "\n")
-            file.flush()
-    return {row: found[row] for row in rows}
+    with record.open("a", encoding="utf-8") as file, ExitStack() as stack:
+        pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(jobs)) if jobs > 1 else None
+        for names in ([name for name in SCORES if name != DEAREST], [DEAREST]):
+            found = recorded(record, given)
+            missing = [row for row in rows if not set(names) <= set(found.get(row, {}))]
+            one = partial(score_row, table=table, images=images, labels=labels, names=names, seed=seed)
+            for row, scores in map(one, missing) if pool is None else pool.imap_unordered(one, missing):
+                file.write(json.dumps({"row": row, "given": given, "scores": scores}) + "\n")
+                file.flush()
 
 
 def milliseconds(table: Table, rows: list[int], images: Tensor, labels: Tensor) -> dict[str, float]:
@@ -165,18 +162,28 @@ def milliseconds(table: Table, rows: list[int], images: Tensor, labels: Tensor) 
 def report(
     columns: dict[str, np.ndarray], accuracies: np.ndarray, took: dict[str, float]
 ) -> tuple[list[str], list[str]]:
-    """The lines of the table, and the names of the scores that miss what is published."""
-    best = accuracies >= np.quantile(accuracies, 0.9)
-    title = f"{'score':17} {'rho, all cells':24} {'published':>9} {'required':>8}"
+    """The lines of the table, and the names of the scores that miss what is published.
+
+    Args:
+        columns: (cells,) of each score, NaN where a cell was not scored.
+        accuracies: (cells,).
+        took: milliseconds, by score.
+    """
+    title = f"{'score':17} {'cells':>5} {'rho, all cells':24} {'published':>9} {'required':>8}"
     lines = [f"{title}  {'rho, best tenth':24} {'no signal':>9} {'ms':>6}"]
     missed = []
     for name, column in columns.items():
-        over_all, within = spearman(column, accuracies), spearman(column[best], accuracies[best])
+        known = ~np.isnan(column)
+        values, reached = column[known], accuracies[known]
+        best = reached >= np.quantile(reached, 0.9)
+        over_all, within = spearman(values, reached), spearman(values[best], reached[best])
         published = PUBLISHED.get(name)
         target = f"{published:9.2f} {published - SLACK:8.2f}" if published else " " * 18
         cost = f"{took[name]:6.0f}" if name in took else " " * 6
-        silent = f"{int(np.isneginf(column).sum()):9}"
-        lines.append(f"{name:17} {over_all.text:24} {target}  {within.text:24} {silent} {cost}")
+        silent = f"{int(np.isneginf(values).sum()):9}"
+        lines.append(
+            f"{name:17} {len(values):5} {over_all.text:24} {target}  {within.text:24} {silent} {cost}"
+        )
         if published and over_all.value < published - SLACK:
             missed.append(name)
     return lines, missed
@@ -195,6 +202,7 @@ def main() -> None:
     parser.add_argument("--record", type=Path, default=Path("zero_cost.jsonl"))
     parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each")
     parser.add_argument("--timed", type=int, default=9, help="cells that each score is timed on")
+    parser.add_argument("--only-report", action="store_true", help="of what the record holds")
     given = parser.parse_args()
     file = given.tables / "nasbench201_cifar10.npz"
     for needed in (file, given.images):
@@ -202,19 +210,26 @@ def main() -> None:
             parser.error(f"{needed}: no such file")
     table, (images, labels) = Table(file), batch_of(given.images, given.batch, given.seed)
     rows = np.random.default_rng(given.seed).permutation(len(table))[: given.cells].tolist()
-    found = scored(rows, table, images, labels, given.record, given.jobs, given.seed)
-    columns = {name: np.array([found[row][name] for row in rows]) for name in SCORES}
+    if not given.only_report:
+        score_missing(rows, table, images, labels, given.record, given.jobs, given.seed)
+    found = recorded(given.record, {"batch": given.batch, "seed": given.seed})
+    rows = [row for row in rows if row in found]
+    if not rows:
+        parser.error(f"{given.record} holds no cell of this batch and seed")
+    columns = {name: np.array([found[row].get(name, np.nan) for row in rows]) for name in SCORES}
     accuracies = table.accuracies[rows]
-    took = milliseconds(table, rows[: given.timed], images, labels)
-    lines, missed = report(columns | aggregates(columns), accuracies, took)
-    print(f"{len(rows)} random cells, one batch of {given.batch} CIFAR-10 images, seed {given.seed}")
-    device = describe_device("cpu")
-    print(
-        f"ms: median of {given.timed} cells, each score by itself, one thread of {device['name']}, "
-        f"torch {device['torch']}; all scores together {took['all']:.0f}"
-    )
+    whole = {name: column for name, column in columns.items() if not np.isnan(column).any()}
+    took = milliseconds(table, rows[: given.timed], images, labels) if given.timed else {}
+    lines, missed = report(columns | aggregates(whole), accuracies, took)
+    print(f"random cells, one batch of {given.batch} CIFAR-10 images, seed {given.seed}")
+    if took:
+        device = describe_device("cpu")
+        print(
+            f"ms: median of {given.timed} cells, each score by itself, one thread of {device['name']}, "
+            f"torch {device['torch']}; all scores together {took['all']:.0f}"
+        )
     print("\n".join(lines))
-    print(f"ensemble of: {', '.join(agreeing(columns))}")
+    print(f"ensemble of: {', '.join(agreeing(whole))}")
     known = np.isfinite(table.naswot[rows])
     theirs = spearman(table.naswot[rows][known], accuracies[known])
     ours = spearman(columns["naswot"][known], accuracies[known])
