@@ -107,9 +107,10 @@ class Table:
 
 
 def score_row(
-    row: int, table: Table, images: Tensor, labels: Tensor, names: Sequence[str], seed: int
+    task: tuple[int, list[str]], table: Table, images: Tensor, labels: Tensor, seed: int
 ) -> tuple[int, dict[str, float]]:
-    """A row with its scores."""
+    """A row with its scores; the task is the row and the names that are wanted."""
+    row, names = task
     torch.set_num_threads(1)
     (scores,) = score_architectures([table.architecture(row)], images, labels, CLASSES, names, seed=seed)
     return row, scores
@@ -134,11 +135,12 @@ def score_missing(
     given = {"batch": len(images), "seed": seed}
     with record.open("a", encoding="utf-8") as file, ExitStack() as stack:
         pool = stack.enter_context(multiprocessing.get_context("spawn").Pool(jobs)) if jobs > 1 else None
+        one = partial(score_row, table=table, images=images, labels=labels, seed=seed)
         for names in ([name for name in SCORES if name != DEAREST], [DEAREST]):
             found = recorded(record, given)
-            missing = [row for row in rows if not set(names) <= set(found.get(row, {}))]
-            one = partial(score_row, table=table, images=images, labels=labels, names=names, seed=seed)
-            for row, scores in map(one, missing) if pool is None else pool.imap_unordered(one, missing):
+            tasks = [(row, [name for name in names if name not in found.get(row, {})]) for row in rows]
+            tasks = [(row, missing) for row, missing in tasks if missing]
+            for row, scores in map(one, tasks) if pool is None else pool.imap_unordered(one, tasks):
                 file.write(json.dumps({"row": row, "given": given, "scores": scores}) + "\n")
                 file.flush()
 

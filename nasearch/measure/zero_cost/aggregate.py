@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from scipy import stats
@@ -16,7 +17,7 @@ AZ_NAS = ("az_expressivity", "az_progressivity", "az_trainability", "macs")
 AGREEMENT = 0.5
 """Mean Spearman correlation with the others that a score of the ensemble must have."""
 
-Columns = Mapping[str, Sequence[float]]
+Columns: TypeAlias = Mapping[str, Sequence[float] | np.ndarray]
 
 
 def rank_aggregate(columns: Columns) -> np.ndarray:

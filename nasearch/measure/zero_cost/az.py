@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nasearch.measure.zero_cost.prepare import feature_maps
+from nasearch.measure.zero_cost.prepare import derived, feature_maps
 
 IMAGES = 64
 
@@ -78,7 +78,7 @@ def gradient_signal(before: Tensor, after: Tensor) -> float:
     signs = torch.randint(0, 2, after.shape, device=after.device).to(after.dtype) * 2 - 1
     grad = None
     if after.requires_grad:
-        (grad,) = torch.autograd.grad(after, before, signs, retain_graph=True, allow_unused=True)
+        (grad,) = derived(after, [before], signs)
     if grad is None:
         grad = torch.zeros_like(before)
     grad = _unshuffled(grad, after)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nasearch.measure.zero_cost.prepare import ACTIVATIONS, watched, weight_layers
+from nasearch.measure.zero_cost.prepare import ACTIVATIONS, WeightLayer, derived, watched, weight_layers
 
 JITTER = 1e-5
 """Added to the eigenvalues in `jacov`, as its authors do."""
@@ -29,7 +29,7 @@ JITTER = 1e-5
 class _Seen:
     """What one forward pass showed: the outputs of layers with weights, those of activations, the scores."""
 
-    layers: list[tuple[nn.Module, Tensor]]
+    layers: list[tuple[WeightLayer, Tensor]]
     activations: list[Tensor]
     scores: Tensor
 
@@ -56,7 +56,7 @@ def gradient_scores(
 
 
 def _forward(net: nn.Module, images: Tensor) -> _Seen:
-    layers: list[tuple[nn.Module, Tensor]] = []
+    layers: list[tuple[WeightLayer, Tensor]] = []
     activations: list[Tensor] = []
 
     def see(module: nn.Module, output: Tensor) -> None:
@@ -64,10 +64,10 @@ def _forward(net: nn.Module, images: Tensor) -> _Seen:
             return
         if isinstance(module, ACTIVATIONS):
             activations.append(output)
-        else:
+        elif isinstance(module, WeightLayer):
             layers.append((module, output))
 
-    watch = weight_layers(net) + [module for module in net.modules() if isinstance(module, ACTIVATIONS)]
+    watch = [module for module in net.modules() if isinstance(module, (WeightLayer, *ACTIVATIONS))]
     with watched(watch, see):
         scores = net(images)
     return _Seen(layers, activations, scores)
@@ -75,9 +75,7 @@ def _forward(net: nn.Module, images: Tensor) -> _Seen:
 
 def _kernel_scores(seen: _Seen, images: Tensor, names: Collection[str]) -> dict[str, float]:
     """`jacov` and `naswot`: one backward pass gives the Jacobian and tells which activations count."""
-    grads = torch.autograd.grad(
-        seen.scores.sum(), [images, *seen.activations], retain_graph=True, allow_unused=True
-    )
+    grads = derived(seen.scores.sum(), [images, *seen.activations])
     scores: dict[str, float] = {}
     if "jacov" in names:
         scores["jacov"] = jacov(torch.zeros_like(images) if grads[0] is None else grads[0])
@@ -135,9 +133,8 @@ def _loss_scores(net: nn.Module, seen: _Seen, labels: Tensor, names: Collection[
     """One backward pass for all, and a second one through it for `grasp`."""
     weights = [layer.weight for layer in weight_layers(net)]
     outputs = [output for _, output in seen.layers] if "fisher" in names else []
-    second = "grasp" in names
     loss = F.cross_entropy(seen.scores, labels)
-    found = torch.autograd.grad(loss, [*weights, *outputs], create_graph=second, allow_unused=True)
+    found = derived(loss, [*weights, *outputs], again="grasp" in names)
     grads, output_grads = found[: len(weights)], found[len(weights) :]
     pairs = [(w, g) for w, g in zip(weights, grads, strict=True) if g is not None]
     scores: dict[str, float] = {}
@@ -157,7 +154,7 @@ def _loss_scores(net: nn.Module, seen: _Seen, labels: Tensor, names: Collection[
     return scores
 
 
-def fisher(layer: nn.Module, output: Tensor, grad: Tensor) -> Tensor:
+def fisher(layer: WeightLayer, output: Tensor, grad: Tensor) -> Tensor:
     """Half the mean square, over the images, of a channel's z dL/dz summed over its pixels.
 
     Each channel counts as often as it has weights, as in Abdelfattah et al. 2021 (the authors' program).
@@ -194,7 +191,7 @@ def grasp(pairs: list[tuple[Tensor, Tensor]]) -> float:
     if not pairs:
         return 0.0
     flow = torch.stack([(grad.detach() * grad).sum() for _, grad in pairs]).sum()
-    products = torch.autograd.grad(flow, [weight for weight, _ in pairs], allow_unused=True)
+    products = derived(flow, [weight for weight, _ in pairs])
     return _total(
         [
             -(weight * product).detach().sum()

@@ -7,9 +7,11 @@ network cannot change.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeAlias
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -17,6 +19,8 @@ from torch.nn.modules.conv import _ConvNd
 
 ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.GELU, nn.Hardswish, nn.Mish)
 """Activations by whose sign a unit is on or off: each is above zero where its input is, and nowhere else."""
+
+WeightLayer: TypeAlias = _ConvNd | nn.Linear
 
 NORMS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm)
 
@@ -34,9 +38,9 @@ def scoring_copy(model: nn.Module) -> nn.Module:
         if isinstance(module, _BatchNorm):
             module.training = True
         if getattr(module, "inplace", False):
-            module.inplace = False  # type: ignore[assignment]
+            setattr(module, "inplace", False)  # noqa: B010 - torch's types know no such attribute
         if isinstance(module, nn.Hardsigmoid):
-            module.forward = _hard_sigmoid  # type: ignore[method-assign]
+            setattr(module, "forward", _hard_sigmoid)  # noqa: B010 - the types of the two differ by a name
     net.zero_grad(set_to_none=True)
     return net.requires_grad_(True)
 
@@ -46,7 +50,7 @@ def _hard_sigmoid(x: Tensor) -> Tensor:
     return F.relu6(x + 3) / 6
 
 
-def weight_layers(net: nn.Module) -> list[nn.Module]:
+def weight_layers(net: nn.Module) -> list[WeightLayer]:
     """Convolutions and linear layers, in order: the layers whose weights the scores sum over."""
     return [module for module in net.modules() if isinstance(module, (_ConvNd, nn.Linear))]
 
@@ -78,13 +82,29 @@ def normal_weights(net: nn.Module) -> None:
         _zero_bias(layer)
 
 
-def _zero_bias(layer: nn.Module) -> None:
-    if isinstance(layer.bias, Tensor):
+def _zero_bias(layer: WeightLayer) -> None:
+    if layer.bias is not None:
         nn.init.zeros_(layer.bias)
 
 
+def derived(
+    output: Tensor, inputs: Sequence[Tensor], along: Tensor | None = None, *, again: bool = False
+) -> list[Tensor | None]:
+    """The gradients of an output by inputs; None where it does not depend on one.
+
+    Args:
+        output: a scalar, or any tensor together with `along`.
+        inputs: what it is derived by.
+        along: the gradient at the output, of its shape.
+        again: whether the gradients can be derived themselves.
+    """
+    return list(
+        torch.autograd.grad(output, inputs, along, retain_graph=True, create_graph=again, allow_unused=True)
+    )
+
+
 @contextmanager
-def watched(modules: list[nn.Module], see: Callable[[nn.Module, Tensor], None]) -> Iterator[None]:
+def watched(modules: Sequence[nn.Module], see: Callable[[nn.Module, Tensor], None]) -> Iterator[None]:
     """Show the outputs of modules to `see` while the network runs; the hooks are gone afterwards."""
 
     def hook(module: nn.Module, _inputs: object, output: object) -> None:

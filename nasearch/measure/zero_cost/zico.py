@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nasearch.measure.zero_cost.prepare import weight_layers
+from nasearch.measure.zero_cost.prepare import derived, weight_layers
 
 
 def zico(net: nn.Module, images: Tensor, labels: Tensor) -> float:
@@ -27,7 +26,7 @@ def zico(net: nn.Module, images: Tensor, labels: Tensor) -> float:
     """
     layers = [layer.weight for layer in weight_layers(net)]
     first, second = (
-        torch.autograd.grad(F.cross_entropy(net(some), known), layers, allow_unused=True)
+        derived(F.cross_entropy(net(some), known), layers)
         for some, known in zip(images.tensor_split(2), labels.tensor_split(2), strict=True)
     )
     terms = [

@@ -37,6 +37,12 @@ def linear() -> tuple[nn.Sequential, np.ndarray, np.ndarray]:
     return model, layer.weight.detach().numpy(), layer.bias.detach().numpy()
 
 
+def weight_of(model: nn.Sequential, place: int) -> nn.Parameter:
+    weight = model[place].weight
+    assert isinstance(weight, nn.Parameter)
+    return weight
+
+
 def convolutional() -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(
@@ -96,7 +102,7 @@ def test_fisher_is_half_the_mean_square_of_the_gradient_by_a_gate_on_each_channe
     model, (images, labels) = convolutional(), batch()
     expected = 0.0
     for place, weights_a_channel in ((0, 2 * 9), (3, 4 * 9), (5, 3)):
-        channels = model[place].weight.shape[0]  # type: ignore[union-attr]
+        channels = weight_of(model, place).shape[0]
         gate = torch.ones(IMAGES, channels, dtype=torch.float64, requires_grad=True)
         x = images
         for i, layer in enumerate(model):
@@ -114,9 +120,9 @@ def test_grasp_by_the_whole_hessian() -> None:
         nn.Conv2d(1, 2, 2), nn.SiLU(), nn.Flatten(), nn.Linear(8, CLASSES, bias=False)
     ).double()
     images, labels = batch(channels=1)
-    sizes = [p.numel() for p in (model[0].weight, model[3].weight)]  # type: ignore[union-attr]
-    flat = torch.cat([model[0].weight.flatten(), model[3].weight.flatten()]).detach()  # type: ignore[union-attr]
-    bias = model[0].bias.detach()  # type: ignore[union-attr]
+    sizes = [p.numel() for p in (weight_of(model, 0), weight_of(model, 3))]
+    flat = torch.cat([weight_of(model, 0).flatten(), weight_of(model, 3).flatten()]).detach()
+    bias = dict(model.named_parameters())["0.bias"].detach()
 
     def loss(values: Tensor) -> Tensor:
         kernel, matrix = values.split(sizes)
@@ -140,9 +146,9 @@ def test_synflow_of_a_chain_counts_every_path_once_a_layer() -> None:
         nn.Flatten(),
         nn.Linear(4, CLASSES, bias=False),
     )
-    model[0].weight.data *= 100  # past the bound of ReLU6  # type: ignore[union-attr]
-    first = model[0].weight.detach().double().abs().view(4, 2).numpy()  # type: ignore[union-attr]
-    last = model[5].weight.detach().double().abs().numpy()  # type: ignore[union-attr]
+    weight_of(model, 0).data *= 100  # past the bound of ReLU6
+    first = weight_of(model, 0).detach().double().abs().view(4, 2).numpy()
+    last = weight_of(model, 5).detach().double().abs().numpy()
     paths = float((last @ first).sum())
     images, labels = batch()
     assert own(model, "synflow", images.float(), labels) == pytest.approx(math.log(2 * paths))
@@ -168,7 +174,7 @@ def test_a_linear_network_answers_alike_to_all_images() -> None:
 def test_jacov_by_numpy_and_a_jacobian_an_image() -> None:
     model, (images, labels) = convolutional(), batch()
     # batch norm ties the images together: the summed outputs of all are what each is derived by
-    model[1].track_running_stats = False  # type: ignore[union-attr,assignment]  # torch.func changes no buffer
+    setattr(model[1], "track_running_stats", False)  # noqa: B010 - torch.func changes no buffer
     rows = torch.func.grad(lambda x: model(x).sum())(images).flatten(1).detach().numpy()
     values = np.linalg.eigvalsh(np.corrcoef(rows)) + 1e-5
     assert own(model, "jacov", images, labels) == pytest.approx(-float((np.log(values) + 1 / values).sum()))
