@@ -17,7 +17,6 @@ import json
 import multiprocessing
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
