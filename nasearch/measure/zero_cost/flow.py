@@ -23,7 +23,7 @@ def synflow(net: nn.Module, image: Tensor) -> float:
         image: one of the images, (C, H, W), for its shape.
 
     Source: Tanaka et al. 2020, "Pruning neural networks without any data by iteratively conserving synaptic
-    flow", equation 2; without norms as in Abdelfattah et al. 2021, section 3.2.
+    flow", section 5; without norms as in Abdelfattah et al. 2021, section 3.2.
     """
     if image.device.type == "mps":  # has no double precision
         net, image = net.cpu(), image.cpu()

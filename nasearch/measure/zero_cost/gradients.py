@@ -4,9 +4,9 @@ With L the cross-entropy of the batch and w the weights of a layer, summed over 
 (Abdelfattah et al. 2021, "Zero-Cost Proxies for Lightweight NAS", section 3.2, and the papers named):
 
     grad_norm   || dL/dw ||                         Abdelfattah et al. 2021
-    snip        sum | w dL/dw |                     Lee et al. 2019, equation 5
-    grasp       - sum w (H dL/dw)                   Wang et al. 2020, equation 8, with its sign turned
-    fisher      see `fisher`                        Turner et al. 2020, equation 3
+    snip        sum | w dL/dw |                     Lee et al. 2019, equation 4
+    grasp       - sum w (H dL/dw)                   Wang et al. 2020, equation 8
+    fisher      see `fisher`                        Turner et al. 2020, section 3
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def jacov(jacobian: Tensor) -> float:
         jacobian: (N, ...), the gradient of the summed outputs of an image by that image.
 
     Source: Mellor et al. 2021, "Neural Architecture Search without Training", first version (arXiv
-    2006.04647v1, equation 2), as "jacob_cov" in Abdelfattah et al. 2021, equation 5.
+    2006.04647v1), "jacob_cov" in Abdelfattah et al. 2021.
     """
     rows = jacobian.detach().flatten(1).cpu().double()
     rows = rows - rows.mean(1, keepdim=True)
@@ -164,7 +164,7 @@ def fisher(layer: WeightLayer, output: Tensor, grad: Tensor) -> Tensor:
         output: z, (N, channels, ...) of a convolution, (N, ..., channels) of a linear layer.
         grad: of the loss, the same shape.
 
-    Source: Turner et al. 2020, "BlockSwap", equation 3; Theis et al. 2018.
+    Source: Turner et al. 2020, "BlockSwap", section 3; Theis et al. 2018.
     """
     product = (output * grad).detach()
     if isinstance(layer, nn.Linear):
@@ -178,8 +178,9 @@ def fisher(layer: WeightLayer, output: Tensor, grad: Tensor) -> Tensor:
 def grasp(pairs: list[tuple[Tensor, Tensor]]) -> float:
     """- sum w (H g), where H g is the gradient of g (as a constant) times g (as a function of the weights).
 
-    The sign is that of Abdelfattah et al. 2021: a network is better the less pruning any of its weights would
-    raise the flow of the gradient.
+    What each weight's going would do to the flow of the gradient; more is taken to be better, as in Abdelfattah
+    et al. 2021. Weights under a batch norm do not change the loss by their scale, for which H w = -g: of such
+    weights alone the score is the squared length of the gradient.
 
     Args:
         pairs: weights, and their gradients with a graph.

@@ -38,7 +38,7 @@ ROWS = (
     Score(
         "snip",
         "what the loss would change by if a weight were taken away",
-        "Lee et al. 2019, eq. 5",
+        "Lee et al. 2019, eq. 4",
         "gradients",
     ),
     Score(
@@ -50,19 +50,19 @@ ROWS = (
     Score(
         "fisher",
         "what the loss would change by if a channel were taken away",
-        "Turner et al. 2020, eq. 3",
+        "Turner et al. 2020, section 3",
         "gradients",
     ),
     Score(
         "synflow",
         "what passes when all weights are positive; a logarithm",
-        "Tanaka et al. 2020, eq. 2",
+        "Tanaka et al. 2020, section 5",
         "flow",
     ),
     Score(
         "jacov",
         "how differently the output depends on different images",
-        "Mellor et al. 2021, arXiv v1, eq. 2",
+        "Mellor et al. 2021, arXiv v1",
         "gradients",
     ),
     Score(
@@ -80,7 +80,7 @@ ROWS = (
     Score(
         "zico",
         "how alike the gradients of two halves of the batch are",
-        "Li et al. 2023, eq. 16",
+        "Li et al. 2023, eq. 15",
         "zico",
     ),
     Score(
@@ -98,7 +98,7 @@ ROWS = (
     Score(
         "az_trainability",
         "how near a gradient's length is to 1 after a block",
-        "Lee & Ham 2024, eq. 10",
+        "Lee & Ham 2024, eq. 11",
         "az",
     ),
 )

@@ -22,7 +22,7 @@ def zico(net: nn.Module, images: Tensor, labels: Tensor) -> float:
         labels: (N,) int64.
 
     Source: Li et al. 2023, "ZiCo: Zero-shot NAS via Inverse Coefficient of Variation on Gradients",
-    equation 16.
+    equation 15; the deviation is that of the gradients themselves, as in the authors' program.
     """
     layers = [layer.weight for layer in weight_layers(net)]
     first, second = (
