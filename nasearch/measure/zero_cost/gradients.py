@@ -178,9 +178,9 @@ def fisher(layer: WeightLayer, output: Tensor, grad: Tensor) -> Tensor:
 def grasp(pairs: list[tuple[Tensor, Tensor]]) -> float:
     """- sum w (H g), where H g is the gradient of g (as a constant) times g (as a function of the weights).
 
-    What each weight's going would do to the flow of the gradient; more is taken to be better, as in Abdelfattah
-    et al. 2021. Weights under a batch norm do not change the loss by their scale, for which H w = -g: of such
-    weights alone the score is the squared length of the gradient.
+    What each weight's going would do to the flow of the gradient; more is taken to be better, as in
+    Abdelfattah et al. 2021. The scale of weights under a batch norm does not change the loss, for which
+    H w = -g: of such weights alone the score is the squared length of the gradient.
 
     Args:
         pairs: weights, and their gradients with a graph.

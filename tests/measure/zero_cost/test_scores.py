@@ -136,6 +136,16 @@ def test_grasp_by_the_whole_hessian() -> None:
     assert own(model, "grasp", images, labels) == pytest.approx(expected)
 
 
+def test_grasp_of_weights_under_a_norm_is_the_squared_gradient() -> None:
+    """Their scale does not matter: dL(c w) = dL(w) / c, whose derivative by c at 1 is H w = -g."""
+    torch.manual_seed(0)
+    norm = nn.BatchNorm2d(CLASSES, eps=1e-14)
+    model = nn.Sequential(nn.Conv2d(2, CLASSES, 2), norm, nn.AdaptiveAvgPool2d(1), nn.Flatten()).double()
+    found = zero_cost_scores(model, *batch(), ["grasp", "grad_norm"], weights="own")
+    assert found["grasp"] == pytest.approx(found["grad_norm"] ** 2, rel=1e-6)
+    assert found["grasp"] > 0
+
+
 def test_synflow_of_a_chain_counts_every_path_once_a_layer() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(
