@@ -202,9 +202,15 @@ def tell(
         print(f"torch {device['torch']}; of all together {took['all']:.0f}")
     print("\n".join(lines))
     print(f"ensemble of: {', '.join(agreeing(whole))}")
-    known = np.isfinite(naswot)
-    ours, theirs = (spearman(column[known], accuracies[known]) for column in (columns["naswot"], naswot))
-    print(f"naswot on the {known.sum()} cells that the table has: {ours.text}; the table's {theirs.text}")
+    known = np.isfinite(naswot) & ~np.isnan(columns["naswot"])
+    print(f"the table's own `naswot_c10`, {known.sum()} cells that it has, ranks with", end="")
+    for name, column in (
+        ("accuracy", accuracies),
+        ("jacov", columns["jacov"]),
+        ("naswot", columns["naswot"]),
+    ):
+        print(f" {name} {spearman(naswot[known], column[known]).value:+.2f}", end="")
+    print(f"; our naswot of these with accuracy {spearman(columns['naswot'][known], accuracies[known]).text}")
     return missed
 
 
