@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from nasearch.measure.blocks import block_table
     from nasearch.measure.table import Table, load_table
+    from nasearch.measure.zero_cost import zero_cost_scores
     from nasearch.nets import attention_maps, build, register_block
     from nasearch.space import Architecture, Block, BlockSpec, Head, Option, SearchSpace
     from nasearch.space.plugins import load_plugins
@@ -50,6 +51,7 @@ _HOMES = {
     "Table": "measure.table",
     "load_table": "measure.table",
     "measure_latency": "measure",
+    "zero_cost_scores": "measure.zero_cost",
     "check_space": "measure",
     "attention_maps": "nets",
     "build": "nets",
@@ -115,4 +117,5 @@ __all__ = [
     "pareto",
     "register_block",
     "samplers",
+    "zero_cost_scores",
 ]
