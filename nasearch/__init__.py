@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         measure_latency,
     )
     from nasearch.measure.blocks import block_table
-    from nasearch.nets import attention_maps, build, register_block
+    from nasearch.nets import Sharing, Subnet, Supernet, attention_maps, build, register_block
     from nasearch.space import Architecture, Block, BlockSpec, Head, Option, SearchSpace
     from nasearch.space.plugins import load_plugins
     from nasearch.study import Progress, Study, StudySettings
@@ -47,6 +47,9 @@ _HOMES = {
     "block_table": "measure.blocks",
     "measure_latency": "measure",
     "check_space": "measure",
+    "Sharing": "nets",
+    "Subnet": "nets",
+    "Supernet": "nets",
     "attention_maps": "nets",
     "build": "nets",
     "register_block": "nets",
@@ -91,8 +94,11 @@ __all__ = [
     "Option",
     "Progress",
     "SearchSpace",
+    "Sharing",
     "Study",
     "StudySettings",
+    "Subnet",
+    "Supernet",
     "architecture_cost",
     "attention_maps",
     "block_table",
