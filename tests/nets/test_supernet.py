@@ -130,7 +130,8 @@ def check_gradient(supernet: nas.Supernet, architecture: nas.Architecture) -> No
             region = place.cut.region(whole)
             region += parameter.grad.view(region.shape)
         elif parameter.grad is None:
-            assert on_path[place.cut.key].grad is None or not on_path[place.cut.key].grad.any()
+            grad = on_path[place.cut.key].grad
+            assert grad is None or not grad.any()
     for name, whole in expected.items():
         grad = on_path[name].grad
         assert grad is not None
@@ -264,7 +265,7 @@ def test_an_operation_of_a_cell_is_the_same_whatever_the_others_are() -> None:
 
 def test_sorting_keeps_the_function_of_the_largest_and_puts_what_weighs_most_first() -> None:
     torch.manual_seed(0)
-    kinds = [
+    kinds: list[dict[str, Any]] = [
         {"kind": "mbconv", "kernel": [3, 5], "expand": [2, 4], "se": 0.25},
         {"kind": "residual"},
         {"kind": "bottleneck", "squeeze": 2},
