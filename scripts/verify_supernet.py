@@ -62,7 +62,7 @@ def size(supernet: Supernet, architecture: Architecture) -> int:
 
 
 def large_ones(space: SearchSpace) -> list[Architecture]:
-    """Networks of the largest numbers: one with every choice of words at its first word, at its second, ..."""
+    """Networks of the largest numbers: with every choice of words at its first word, at its second, ..."""
 
     def at(place: int, values: Sequence[Scalar]) -> Scalar:
         if any(isinstance(value, str) for value in values):
@@ -81,7 +81,8 @@ def row_of(space: SearchSpace, networks: int, side: int, seed: int) -> Row:
     supernet_s = time.perf_counter() - began
     images = torch.randn(2, 3, side, side)
     architectures = drawn(space, networks, seed)
-    anew, again = [], []
+    anew: list[float] = []
+    again: list[float] = []
     worst = 0.0
     for architecture in architectures:
         for times in (anew, again):
@@ -128,8 +129,8 @@ def main() -> None:
         if row.difference >= MOST_DIFFERENCE or row.times > MOST_TIMES:
             wrong.append(name)
     print(
-        "\nsupernet, largest: parameters of the supernet, and of the largest network met: the random ones, and "
-        "those of the largest numbers\n"
+        "\nsupernet, largest: parameters of the supernet, and of the largest network met, the random ones "
+        "and those of the largest numbers\n"
         "subnet, again: median milliseconds to make a subnet at first, and once more"
     )
     if wrong:
