@@ -60,9 +60,8 @@ def trained(
     return train_supernet(supernet, dataset, recipe, **found, **more)  # type: ignore[arg-type]
 
 
-def test_every_network_learns_and_the_largest_no_less_than_chance(
-    space: nas.SearchSpace, dataset: Dataset
-) -> None:
+@pytest.mark.slow
+def test_every_network_learns(space: nas.SearchSpace, dataset: Dataset) -> None:
     supernet = fresh(space)
     recipe = replace(SHORT, epochs=15, lr=2e-2)
     data = TrainingData(dataset, recipe, CPU, 0)
@@ -89,6 +88,7 @@ def test_the_same_seed_gives_the_same_and_another_another(
     assert not all(map(torch.equal, first, other))
 
 
+@pytest.mark.slow
 def test_a_training_that_is_taken_up_ends_as_if_never_stopped(
     space: nas.SearchSpace, dataset: Dataset, tmp_path: Path
 ) -> None:
