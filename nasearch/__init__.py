@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nasearch.measure.blocks import block_table
     from nasearch.measure.table import Table, load_table
     from nasearch.measure.zero_cost import zero_cost_scores
-    from nasearch.nets import attention_maps, build, register_block
+    from nasearch.nets import Sharing, Subnet, Supernet, attention_maps, build, register_block
     from nasearch.space import Architecture, Block, BlockSpec, Head, Option, SearchSpace
     from nasearch.space.plugins import load_plugins
     from nasearch.study import Progress, Study, StudySettings
@@ -53,6 +53,9 @@ _HOMES = {
     "measure_latency": "measure",
     "zero_cost_scores": "measure.zero_cost",
     "check_space": "measure",
+    "Sharing": "nets",
+    "Subnet": "nets",
+    "Supernet": "nets",
     "attention_maps": "nets",
     "build": "nets",
     "register_block": "nets",
@@ -98,8 +101,11 @@ __all__ = [
     "Option",
     "Progress",
     "SearchSpace",
+    "Sharing",
     "Study",
     "StudySettings",
+    "Subnet",
+    "Supernet",
     "Table",
     "architecture_cost",
     "attention_maps",

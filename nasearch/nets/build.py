@@ -15,26 +15,23 @@ from nasearch.space.architecture import Architecture, Block, Head
 
 
 class Network(nn.Module):
-    """The network that an architecture describes: its blocks in order, then its head.
+    """The network that an architecture describes: its blocks in order, then its head. See `build`.
 
-    Fresh weights come from torch's global generator alone.
-
-    Args: see `build`.
-
-    Attributes:
-        architecture: what it was built from; `blocks[i]` is built from `architecture.blocks[i]`.
-
-    Raises:
-        BuildError: if a block or the head cannot be built as described.
+    Args:
+        architecture: what it is built from.
+        num_classes: width of the output.
+        in_channels: channels of the images.
+        blocks: `blocks[i]` is built from `architecture.blocks[i]`.
+        head: built from `architecture.head`.
     """
 
     def __init__(
         self,
         architecture: Architecture,
         num_classes: int,
-        in_channels: int = 3,
-        *,
-        own_weights: bool = True,
+        in_channels: int,
+        blocks: Sequence[nn.Module],
+        head: nn.Module,
     ) -> None:
         super().__init__()
         self.architecture = architecture
@@ -42,13 +39,9 @@ class Network(nn.Module):
         self.in_channels = in_channels
         resolution = architecture.option("resolution")
         self.resize = Resize(resolution) if resolution else None
-        self.blocks = _make_blocks(architecture, in_channels)
-        self.head = make_head(architecture.head, architecture.blocks[-1].channels, num_classes)
-        self.apply(initialize)
-        set_norms(self, architecture.option("norm_eps"), architecture.option("norm_momentum"))
-        for block, module in zip(architecture.blocks, self.blocks, strict=True):
-            if own_weights:
-                set_own_weights(block, module)
+        wires = [block.inputs for block in architecture.blocks]
+        self.blocks = nn.Sequential(*blocks) if architecture.is_chain else Wired(wires, *blocks)
+        self.head = head
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, H, W) -> (N, num_classes), scores before the softmax."""
@@ -101,19 +94,33 @@ def build(
     require_count("in_channels", in_channels)
     if not architecture.blocks:
         raise BuildError("the architecture has no blocks; expected at least a stem")
-    return Network(architecture, num_classes, in_channels, own_weights=own_weights)
+    blocks = [
+        make_block(block, *widths)
+        for block, widths in zip(architecture.blocks, input_widths(architecture, in_channels), strict=True)
+    ]
+    head = make_head(architecture.head, architecture.blocks[-1].channels, num_classes)
+    network = Network(architecture, num_classes, in_channels, blocks, head)
+    network.apply(initialize)
+    set_norms(network, architecture.option("norm_eps"), architecture.option("norm_momentum"))
+    for block, module in zip(architecture.blocks, blocks, strict=True):
+        if own_weights:
+            set_own_weights(block, module)
+    return network
 
 
-def _make_blocks(architecture: Architecture, in_channels: int) -> nn.Sequential:
+def input_widths(architecture: Architecture, in_channels: int) -> list[tuple[int, ...]]:
+    """For each block the channels of each of its inputs.
+
+    Raises:
+        BuildError: if a block reads what is not before it.
+    """
     widths = [in_channels, *(block.channels for block in architecture.blocks)]
-    modules: list[nn.Module] = []
+    read = []
     for i, block in enumerate(architecture.blocks):
         if not all(-i <= offset < 0 or (i == 0 and offset == -1) for offset in block.inputs):
             raise BuildError(f"{block.name}.inputs is {block.inputs!r}; expected numbers from {-i} to -1")
-        modules.append(make_block(block, *(widths[i + 1 + offset] for offset in block.inputs)))
-    if architecture.is_chain:
-        return nn.Sequential(*modules)
-    return Wired([block.inputs for block in architecture.blocks], *modules)
+        read.append(tuple(widths[i + 1 + offset] for offset in block.inputs))
+    return read
 
 
 def set_norms(network: nn.Module, eps: float, momentum: float) -> None:

@@ -8,6 +8,7 @@ from torch import nn
 
 from nasearch.errors import BuildError
 from nasearch.nets.blocks import BLOCKS
+from nasearch.nets.sharing import BY_SHAPE, SHARING, Sharing
 from nasearch.space.kinds import BlockSpec, register_spec
 from nasearch.space.options import Option
 from nasearch.space.plugins import note_origin
@@ -17,7 +18,7 @@ _POSITIONAL = ("in_channels", "channels", "stride")
 _RESERVED = ("kind", "as", "attention", "limits", "one_of", "same_as", *_POSITIONAL)
 
 
-def register_block(spec: BlockSpec, cls: type[nn.Module]) -> None:
+def register_block(spec: BlockSpec, cls: type[nn.Module], sharing: Sharing = BY_SHAPE) -> None:
     """Make a block of your own available to space files, `build`, costs and export.
 
     Args:
@@ -29,6 +30,8 @@ def register_block(spec: BlockSpec, cls: type[nn.Module]) -> None:
             it does differently at an input of that size; tables show it. A method `own_weights()` may set
             the weights that it begins with; `initialize` has run before. An exported model carries its
             source, so it may use torch, the standard library and `nasearch.nets.layers`.
+        sharing: how blocks of the kind share their weights in a supernet, where the shapes of their
+            parameters do not show it.
 
     Raises:
         BuildError: if the constructor takes other arguments than the specification names, an option
@@ -59,6 +62,7 @@ def register_block(spec: BlockSpec, cls: type[nn.Module]) -> None:
     if spec.kind not in BLOCKS:
         note_origin(spec.kind, cls.__module__)
     BLOCKS[spec.kind] = cls
+    SHARING[spec.kind] = sharing
 
 
 def _is_module(cls: object) -> bool:

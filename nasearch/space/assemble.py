@@ -26,13 +26,27 @@ def assemble(resolved: Mapping[str, Any], decisions: Sequence[tuple[str, Scalar]
     """The architecture behind resolved data (see `nasearch.space.language.network.SpaceTemplate`)."""
     network = resolved["network"]
     blocks = _with_drop_path(list(_placed(resolved)), network["drop_path"])
-    head = resolved["head"]
-    chosen = Head(head["kind"], HEADS[head["kind"]].complete(head["options"]))
+    chosen = head_of(resolved["head"])
     options = {name: option.exact(network[name]) for name, option in NETWORK.items()}
     changed = tuple(
         sorted((name, value) for name, value in options.items() if value != NETWORK[name].default)
     )
     return Architecture(blocks, chosen, tuple(decisions), changed)
+
+
+def head_of(resolved: Mapping[str, Any]) -> Head:
+    """The head that resolved data describe."""
+    return Head(resolved["kind"], HEADS[resolved["kind"]].complete(resolved["options"]))
+
+
+def plain_block(name: str, block: Mapping[str, Any], channels: int, stride: int) -> Block:
+    """The block that resolved data describe, without its share of the network's stochastic depth."""
+    return _one(name, block, channels, stride).block
+
+
+def complete_options(kind: str, given: Mapping[str, Value]) -> tuple[tuple[str, Value], ...]:
+    """All options of a kind as sorted pairs: the given values over the defaults."""
+    return _completed(KINDS[kind], given)
 
 
 def limited_blocks(resolved: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

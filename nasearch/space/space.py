@@ -16,6 +16,7 @@ from nasearch.space.choices import Choice, choices_of, resolve, size
 from nasearch.space.language import expand, read_space
 from nasearch.space.options import Scalar
 from nasearch.space.reader import Document, parse_yaml, read_yaml
+from nasearch.space.slots import Slot, slots_of
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -102,6 +103,11 @@ class SearchSpace:
     def size(self) -> int:
         """The exact number of distinct assignments of active choices."""
         return size(self._template)
+
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        """The places of its networks, and every block that can stand at each of them."""
+        return slots_of(self._template)
 
     def propose(self, suggest: Callable[[str, Sequence[Scalar]], Scalar]) -> Architecture:
         """An architecture whose active choices `suggest(name, values)` decides, one after another.

@@ -78,7 +78,8 @@ class StudySettings:
         "Candidates trained side by side, each by a process; found from cores, memory and GPUs if not given.",
     )
     racing: bool | None = _setting(
-        None, "Stop candidates early that cannot enter the front; on for surrogate, random and tpe if not given."
+        None,
+        "Stop candidates early that cannot enter the front; on for surrogate, random and tpe if not given.",
     )
     precision: str = _setting(
         "auto", "Of the trainings: float32, bfloat16, or auto, whichever a short self-timing finds faster."

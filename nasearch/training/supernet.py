@@ -1,0 +1,324 @@
+"""Training a supernet, and judging networks by the weights that they inherit from it."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from nasearch.data import Dataset
+from nasearch.errors import TrainingError
+from nasearch.nets import Subnet, Supernet
+from nasearch.space import Architecture, Scalar, SearchSpace
+from nasearch.training import checkpoint as checkpoints
+from nasearch.training.batches import TrainingData
+from nasearch.training.distillation import Distillation, distillation_loss
+from nasearch.training.evaluate import evaluate_batches
+from nasearch.training.guard import LossWatch
+from nasearch.training.loop import epoch_seed, global_generators_kept, suited_to
+from nasearch.training.optim import make_optimizer, set_learning_rate
+from nasearch.training.recipe import Recipe
+from nasearch.training.schedule import learning_rate
+from nasearch.training.step import autocast
+
+FROM_THE_LARGEST = Distillation(temperature=1.0, alpha=1.0)
+"""The smaller networks learn what the largest one says, not the labels (Yu et al. 2020, BigNAS)."""
+DRAWN_A_STEP = 2
+
+
+@dataclass(frozen=True)
+class SupernetPoint:
+    """What is known after an epoch.
+
+    Attributes:
+        epoch: counted from 1.
+        train_loss: mean over the epoch's steps of the largest network's loss.
+        largest_accuracy, smallest_accuracy: inherited, on the validation split; fractions in [0, 1].
+        lr: learning rate of the epoch's last step.
+        seconds: since the training began, of one taken up again of all its parts.
+    """
+
+    epoch: int
+    train_loss: float
+    largest_accuracy: float
+    smallest_accuracy: float
+    lr: float
+    seconds: float
+
+
+OnEpoch: TypeAlias = Callable[[SupernetPoint], bool | None]
+
+
+@dataclass(frozen=True)
+class SupernetResult:
+    """What a training gave.
+
+    Attributes:
+        curve: a point for each epoch.
+        seconds: wall-clock, validation included.
+        steps: of the optimiser; each trains the largest, the smallest and `DRAWN_A_STEP` networks.
+        stopped: the caller's `on_epoch` ended it before the last epoch.
+        facts: what became of the checkpoint, where there is something to tell.
+    """
+
+    curve: tuple[SupernetPoint, ...]
+    seconds: float
+    steps: int
+    stopped: bool
+    facts: dict[str, str]
+
+
+class FairDraw:
+    """Draws networks of a space so that the values of each choice come equally often.
+
+    Each choice goes through a shuffled order of its values before any comes again.
+
+    Source: Chu et al. 2021, "FairNAS", strict fairness.
+    """
+
+    def __init__(self, space: SearchSpace, seed: int) -> None:
+        self._space = space
+        self._generator = random.Random(seed)
+        self._left: dict[str, list[Scalar]] = {}
+
+    def draw(self) -> Architecture:
+        """The next network."""
+        return self._space.propose(self._next)
+
+    def _next(self, name: str, values: Iterable[Scalar]) -> Scalar:
+        left = self._left.setdefault(name, [])
+        if not left:
+            left += values
+            self._generator.shuffle(left)
+        return left.pop()
+
+
+def settle(model: nn.Module, images: Iterable[Tensor]) -> nn.Module:
+    """Give a network's batch norms the statistics of these images; it is in evaluation mode afterwards.
+
+    Norms that stay in evaluation mode while the network trains, as those of a frozen backbone, keep theirs.
+
+    Args:
+        model: is changed.
+        images: batches (B, C, H, W) without augmentation, of one size, B at least 2.
+    """
+    model.train()
+    norms = [each for each in model.modules() if isinstance(each, _BatchNorm) and each.training]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over batches
+    with torch.no_grad():
+        for batch in images:
+            model(batch)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return model.eval()
+
+
+def inherited_accuracy(supernet: Supernet, architecture: Architecture, data: TrainingData) -> float:
+    """Accuracy of a network with a supernet's weights, on the validation split: a fraction in [0, 1].
+
+    Its batch norms get statistics of some training images before. The supernet is left as it was.
+
+    Args:
+        supernet: on the device of `data`.
+        architecture: of its space.
+        data: what it was trained on.
+
+    Raises:
+        BuildError: if the architecture is none of the supernet's space.
+    """
+    with global_generators_kept(data.validation.device):
+        torch.manual_seed(0)  # dropout acts while statistics are taken: the same network, the same accuracy
+        subnet = settle(supernet.subnet(architecture), data.plain())
+    return evaluate_batches(subnet, data.validation)[0]
+
+
+def train_supernet(
+    supernet: Supernet,
+    dataset: Dataset,
+    recipe: Recipe,
+    *,
+    largest: Architecture,
+    smallest: Architecture,
+    device: str | torch.device = "cpu",
+    seed: int = 0,
+    precision: str = "float32",
+    distillation: Distillation = FROM_THE_LARGEST,
+    on_epoch: OnEpoch | None = None,
+    checkpoint: Path | None = None,
+) -> SupernetResult:
+    """Train all networks of a space together, in place.
+
+    Each step adds up the gradients of four networks on one batch: the largest, which learns the labels,
+    and the smallest and `DRAWN_A_STEP` others, which learn what the largest says.
+
+    Args:
+        supernet: is moved to `device`.
+        dataset: its training split is learnt, its validation split read after each epoch.
+        recipe: as for a network alone; its moving average and patience are not used.
+        largest: the network of its space that bounds the others from above, and teaches them.
+        smallest: the one that bounds them from below.
+        device: where to train.
+        seed: of the batches and of the networks that are drawn.
+        precision: float32, or bfloat16 for automatic mixed precision.
+        distillation: of the others from the largest.
+        on_epoch: called after each epoch; the training ends there if it returns False.
+        checkpoint: file for the state, written after every epoch before `on_epoch` sees it. Taken up if
+            it is there and of this very training: on a CPU the result is then the same as if it had never
+            been interrupted. Whoever gives it removes it.
+
+    Raises:
+        BuildError: if an architecture is none of the supernet's space.
+        TrainingError: if the loss stops being finite, naming epoch and step.
+
+    Source: Yu et al. 2019 and 2020, "Universally Slimmable Networks" and "BigNAS" (the sandwich rule,
+    in-place distillation).
+    """
+    device = torch.device(device)
+    with global_generators_kept(device), suited_to(device):
+        run = _Run(supernet.to(device), dataset, recipe, device, seed)
+        run.between = (largest, smallest)
+        run.precision, run.distillation = precision, distillation
+        if checkpoint is not None:
+            run.take_up(checkpoint)
+        return run.all_epochs(on_epoch)
+
+
+class _Run:
+    """One training under way."""
+
+    def __init__(
+        self, supernet: Supernet, dataset: Dataset, recipe: Recipe, device: torch.device, seed: int
+    ) -> None:
+        self.began = time.perf_counter()
+        self.supernet, self.recipe, self.device, self.seed = supernet, recipe, device, seed
+        self.fingerprint = dataset.fingerprint
+        self.data = TrainingData(dataset, recipe, device, seed)
+        self.steps = len(self.data.training)
+        # a matrix of a window that decays goes to nothing, not to the identity
+        self.optimizer = make_optimizer(supernet, recipe, device, undecayed=supernet.matrices.parameters())
+        self.parameters = [each for each in supernet.parameters() if each.requires_grad]
+        if recipe.optimizer == "sgd" and recipe.momentum:
+            for each in self.parameters:  # torch's fused step cannot begin with some of them, later others
+                self.optimizer.state[each]["momentum_buffer"] = torch.zeros_like(each)
+        self.between: tuple[Architecture, ...] = ()
+        self.precision, self.distillation = "float32", FROM_THE_LARGEST
+        self.curve: list[SupernetPoint] = []
+        self.facts: dict[str, str] = {}
+        self.checkpoint: Path | None = None
+
+    def all_epochs(self, on_epoch: OnEpoch | None) -> SupernetResult:
+        going = True
+        while going and len(self.curve) < self.recipe.epochs:
+            self.curve.append(self.epoch(len(self.curve) + 1))
+            self.keep()
+            going = on_epoch is None or on_epoch(self.curve[-1]) is not False
+        self.optimizer.zero_grad(set_to_none=True)
+        stopped = len(self.curve) < self.recipe.epochs
+        steps = len(self.curve) * self.steps
+        return SupernetResult(tuple(self.curve), self.seconds(), steps, stopped, self.facts)
+
+    def epoch(self, epoch: int) -> SupernetPoint:
+        # anew for each epoch, so that one that is taken up again draws what it would have drawn
+        torch.manual_seed(epoch_seed(self.seed, epoch))
+        fair = FairDraw(self.supernet.space, epoch_seed(self.seed, epoch))
+        ends = [self.supernet.subnet(each).train() for each in self.between]
+        watch = LossWatch(self.steps, self.device)
+        lr = 0.0
+        for step, (images, labels) in enumerate(self.data.training.epoch(epoch)):
+            lr = learning_rate((epoch - 1) * self.steps + step, self.recipe.epochs * self.steps, self.recipe)
+            set_learning_rate(self.optimizer, lr)
+            drawn = [self.supernet.subnet(fair.draw()).train() for _ in range(DRAWN_A_STEP)]
+            self.refuse_bad(epoch, watch.add(self.step([*ends, *drawn], images, labels)))
+        self.refuse_bad(epoch, watch.first_bad())
+        largest, smallest = (inherited_accuracy(self.supernet, each, self.data) for each in self.between)
+        return SupernetPoint(epoch, watch.mean(), largest, smallest, lr, self.seconds())
+
+    def step(self, networks: list[Subnet], images: Tensor, labels: Tensor) -> Tensor:
+        """One update by the gradients of all networks; the loss of the first one, on the labels."""
+        self.optimizer.zero_grad(set_to_none=True)
+        largest, *others = networks
+        logits = self.logits(largest, images)
+        loss = self.label_loss(logits, labels)
+        loss.backward()
+        for network in others:
+            own = self.logits(network, images)
+            labelled = self.label_loss(own, labels)
+            distillation_loss(own, logits, labelled, self.distillation).backward()
+        if self.recipe.grad_clip:
+            nn.utils.clip_grad_norm_(self.parameters, self.recipe.grad_clip)
+        self.optimizer.step()
+        return loss.detach()
+
+    def logits(self, network: nn.Module, images: Tensor) -> Tensor:
+        with autocast(self.precision, self.device):
+            logits: Tensor = network(images)
+        return logits.float()
+
+    def label_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+
+    def refuse_bad(self, epoch: int, bad: tuple[int, float] | None) -> None:
+        if bad is not None:
+            raise TrainingError(
+                f"the supernet diverged at epoch {epoch}, step {bad[0]}: loss is {bad[1]}; expected a finite "
+                f"number: try a lower lr than {self.recipe.lr:g}"
+            )
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self.began
+
+    def owner(self) -> str:
+        """Whose checkpoints fit."""
+        what = {
+            "recipe": self.recipe.to_dict(),
+            "seed": self.seed,
+            "data": self.fingerprint,
+            "space": self.supernet.space.text,
+            "between": [each.key for each in self.between],
+            "precision": self.precision,
+            "distillation": asdict(self.distillation),
+        }
+        return checkpoints.belongs_to(self.supernet, **what)
+
+    def take_up(self, path: Path) -> None:
+        """Go on where a checkpoint was written; from now on write it."""
+        self.checkpoint = path
+        state, problem = checkpoints.read(path, self.owner())
+        if problem:
+            self.facts["checkpoint"] = problem
+        if state is None:
+            return
+        self.facts["checkpoint"] = f"taken up after epoch {len(state['curve'])}"
+        self.supernet.load_state_dict(state["supernet"])
+        # the groups are the recipe's, and on a GPU hold the tensor of the rate
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
+        self.curve = [SupernetPoint(**point) for point in state["curve"]]
+        self.began -= state["seconds"]
+
+    def keep(self) -> None:
+        """Write the checkpoint; a training is worth more than it, so that a failure is only told."""
+        if self.checkpoint is None:
+            return
+        state = {
+            "belongs_to": self.owner(),
+            "curve": [asdict(point) for point in self.curve],
+            "seconds": self.seconds(),
+            "supernet": checkpoints.held(self.supernet.state_dict(), "cpu"),
+            "optimizer": checkpoints.held(self.optimizer.state_dict()["state"], "cpu"),
+        }
+        try:
+            checkpoints.write(self.checkpoint, state)
+        except (OSError, RuntimeError) as problem:
+            self.facts["checkpoint"] = f"could not be written: {str(problem).splitlines()[0][:200]}"

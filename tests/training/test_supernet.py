@@ -1,0 +1,178 @@
+"""Training a supernet, and judging by inherited weights."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import nasearch as nas
+from nasearch.data import Dataset
+from nasearch.errors import TrainingError
+from nasearch.measure.extremes import cheapest, dearest
+from nasearch.training import Recipe
+from nasearch.training.batches import TrainingData
+from nasearch.training.evaluate import evaluate_batches
+from nasearch.training.supernet import (
+    FairDraw,
+    SupernetPoint,
+    SupernetResult,
+    inherited_accuracy,
+    settle,
+    train_supernet,
+)
+
+SPACE = """
+stem: {kind: conv, channels: 8}
+stages:
+  - channels: [8, 12]
+    depth: [1, 2]
+    block: {one_of: [{kind: residual, kernel: [3, 5]}, {kind: mbconv, expand: [2, 3]}, {kind: skip}]}
+head: {kind: linear, dropout: [0.0, 0.2]}
+"""
+SHORT = Recipe(
+    "short", epochs=2, batch_size=50, lr=1e-2, mixup_share=0.0, cutmix_share=0.0, crop_padding=0, flip=False
+)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def space() -> nas.SearchSpace:
+    return nas.SearchSpace.parse(SPACE)
+
+
+def fresh(space: nas.SearchSpace) -> nas.Supernet:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nas.Supernet(space, num_classes=2, in_channels=1)
+
+
+def trained(
+    supernet: nas.Supernet, dataset: Dataset, recipe: Recipe = SHORT, **more: object
+) -> SupernetResult:
+    space, shape = supernet.space, (1, 8, 8)
+    ends = {"largest": dearest(space, "params", shape, 2), "smallest": cheapest(space, "params", shape, 2)}
+    found = {name: end.architecture for name, end in ends.items()}
+    return train_supernet(supernet, dataset, recipe, **found, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_every_network_learns(space: nas.SearchSpace, dataset: Dataset) -> None:
+    supernet = fresh(space)
+    recipe = replace(SHORT, epochs=15, lr=2e-2)
+    data = TrainingData(dataset, recipe, CPU, 0)
+    architectures = [space.sample(seed) for seed in range(8)]
+    before = [inherited_accuracy(supernet, each, data) for each in architectures]
+    result = trained(supernet, dataset, recipe)
+    after = [inherited_accuracy(supernet, each, data) for each in architectures]
+    assert sum(after) / 8 > 0.85 > sum(before) / 8
+    assert result.curve[-1].largest_accuracy > 0.85
+    assert result.curve[-1].train_loss < result.curve[0].train_loss
+    assert (len(result.curve), result.steps, result.stopped) == (15, 15 * 4, False)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_the_same_seed_gives_the_same_and_another_another(
+    space: nas.SearchSpace, dataset: Dataset, optimizer: str
+) -> None:
+    supernets = [fresh(space) for _ in range(3)]
+    recipe = replace(SHORT, epochs=1, optimizer=optimizer)
+    for supernet, seed in zip(supernets, (1, 1, 2), strict=True):
+        trained(supernet, dataset, recipe, seed=seed)
+    first, again, other = ([*each.parameters()] for each in supernets)
+    assert all(map(torch.equal, first, again))
+    assert not all(map(torch.equal, first, other))
+
+
+@pytest.mark.slow
+def test_a_training_that_is_taken_up_ends_as_if_never_stopped(
+    space: nas.SearchSpace, dataset: Dataset, tmp_path: Path
+) -> None:
+    recipe = replace(SHORT, epochs=3)
+    whole, first, second = (fresh(space) for _ in range(3))
+    expected = trained(whole, dataset, recipe)
+    file = tmp_path / "state.pt"
+    stopped = trained(first, dataset, recipe, checkpoint=file, on_epoch=lambda point: point.epoch < 1)
+    assert (stopped.stopped, len(stopped.curve)) == (True, 1)
+    result = trained(second, dataset, recipe, checkpoint=file)
+    assert result.facts["checkpoint"] == "taken up after epoch 1"
+    assert all(map(torch.equal, whole.parameters(), second.parameters()))
+    assert [p.train_loss for p in result.curve] == [p.train_loss for p in expected.curve]
+    other = trained(fresh(space), dataset, replace(recipe, lr=1e-3, epochs=1), checkpoint=file)
+    assert other.facts["checkpoint"] == "ignored, for it is of another training"
+
+
+def test_on_epoch_sees_each_point(space: nas.SearchSpace, dataset: Dataset) -> None:
+    points: list[SupernetPoint] = []
+    result = trained(fresh(space), dataset, on_epoch=points.append)
+    assert tuple(points) == result.curve
+    assert [point.epoch for point in points] == [1, 2]
+
+
+def test_a_loss_that_is_not_finite_ends_the_training(space: nas.SearchSpace, dataset: Dataset) -> None:
+    supernet = fresh(space)
+    with torch.no_grad():
+        supernet.get_parameter("weights.head/linear/classifier:Linear/bias").fill_(torch.inf)
+    with pytest.raises(TrainingError, match=r"supernet diverged at epoch 1, step 1: .* lower lr than 0.01"):
+        trained(supernet, dataset)
+
+
+def test_matrices_of_windows_do_not_decay(space: nas.SearchSpace, dataset: Dataset) -> None:
+    """With a rate so low that gradients move nothing, what decays shrinks and the rest stays."""
+    supernet = fresh(space)
+    trained(supernet, dataset, replace(SHORT, lr=1e-7, weight_decay=1e5, optimizer="sgd", grad_clip=1e-9))
+    for matrix in supernet.matrices.parameters():
+        assert torch.allclose(matrix, torch.eye(len(matrix)), atol=1e-5)
+    weight = supernet.get_parameter("weights.stem/conv/conv/conv:Conv2d/weight")
+    begun = fresh(space).get_parameter("weights.stem/conv/conv/conv:Conv2d/weight")
+    assert float(weight.detach().norm() / begun.detach().norm()) < 0.97
+
+
+def test_values_of_a_choice_are_drawn_equally_often(space: nas.SearchSpace) -> None:
+    fair = FairDraw(space, 0)
+    drawn = [dict(fair.draw().decisions) for _ in range(60)]
+    for choice in ("stage1.channels", "stage1.depth", "stage1.block1.kind"):
+        counts = Counter(decisions[choice] for decisions in drawn)
+        assert len(set(counts.values())) == 1, counts
+    again = FairDraw(space, 0)
+    assert [dict(again.draw().decisions) for _ in range(60)] == drawn
+
+
+def test_judging_leaves_the_supernet_and_is_that_of_the_network_cut_out(
+    space: nas.SearchSpace, dataset: Dataset
+) -> None:
+    supernet = fresh(space)
+    trained(supernet, dataset)
+    before = {name: value.clone() for name, value in supernet.state_dict().items()}
+    data = TrainingData(dataset, SHORT, CPU, 0)
+    architecture = space.decode({**space.encode(space.sample(3)), "head.dropout": 0.0})
+    accuracy = inherited_accuracy(supernet, architecture, data)
+    alone = settle(supernet.extract(architecture), data.plain())
+    assert accuracy == evaluate_batches(alone, data.validation)[0]
+    assert all(torch.equal(before[name], value) for name, value in supernet.state_dict().items())
+
+
+def test_settling_takes_the_mean_over_batches_and_leaves_frozen_norms() -> None:
+    class Frozen(nn.BatchNorm2d):
+        def train(self, mode: bool = True) -> Frozen:
+            super().train(False)
+            return self
+
+    model = nn.Sequential(Frozen(2), nn.BatchNorm2d(2, momentum=0.3))
+    batches: list[Tensor] = [torch.randn(4, 2, 3, 3) for _ in range(3)]
+    settle(model, batches)
+    frozen, norm = model
+    assert isinstance(frozen, nn.BatchNorm2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert frozen.running_mean is not None
+    assert norm.running_mean is not None
+    assert not frozen.running_mean.any()
+    scale = (1 + frozen.eps) ** -0.5
+    means = torch.stack([batch.mean((0, 2, 3)) for batch in batches]).mean(0)
+    assert torch.allclose(norm.running_mean, means * scale, atol=1e-6)
+    assert norm.momentum == 0.3
+    assert not model.training
