@@ -71,7 +71,7 @@ if TYPE_CHECKING:
 @click.option("--fresh", is_flag=True, help="Throw away what the folder has instead of going on.")
 @json_option
 def command(studies: tuple[str, ...], table: str | None, storage: str, as_json: bool, **options: Any) -> None:
-    """Compare samplers at equal budget, on a table or by two studies.
+    """Compare samplers or studies at equal budget.
 
     With --table every sampler searches a table of trained networks, so that nothing is trained: seconds a
     search. Printed are the share of the true front's hypervolume that was found, standard errors, mean ranks
@@ -80,6 +80,8 @@ def command(studies: tuple[str, ...], table: str | None, storage: str, as_json: 
     With two studies of a store, such as one and its baseline, it prints how their fronts grew with the
     candidates that they trained, with intervals; --out keeps the curves.
     """
+    if table is None and not studies:
+        raise SettingsError("nothing to compare; expected --table FILE or two studies")
     if table is None:
         compare_studies(studies, storage, as_json=as_json, out=options["out"])
     elif studies:

@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "spaces": ("nasearch.cli.spaces", "List, show, check and count search spaces."),
     "blocks": ("nasearch.cli.blocks", "List the blocks of networks, or what each costs."),
     "compare": ("nasearch.cli.compare", "Compare whole networks: what they cost, side by side."),
-    "bench": ("nasearch.cli.bench", "Compare samplers at equal budget."),
+    "bench": ("nasearch.cli.bench", "Compare samplers or studies at equal budget."),
     "recipes": ("nasearch.cli.recipes", "List and show the recipes of trainings."),
     "studies": ("nasearch.cli.studies", "List and show the studies of a store."),
     "doctor": ("nasearch.cli.doctor", "Tell what is installed and which devices can be used."),
