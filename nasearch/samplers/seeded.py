@@ -76,7 +76,9 @@ class SeededSampler(BaseSampler):
         domain = self._domain(study)
         if not domain.distributions:
             return {}
-        return self._propose(study, trial, domain, self._generator(trial.number))
+        decisions = self._propose(study, trial, domain, self._generator(trial.number))
+        # Who wraps a sampler may ask for fewer choices, as Optuna's PartialFixedSampler does.
+        return {name: value for name, value in decisions.items() if name in search_space}
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
