@@ -126,4 +126,4 @@ def test_stopped_trials_whose_rung_nobody_completed_say_nothing() -> None:
 def test_of_one_objective(direction: str) -> None:
     study = study_of([direction])
     add(study, 1, value=2.0)
-    assert observe(study, 5, 0).losses.tolist() == [[-2.0 if direction == "maximize" else 2.0]]
+    assert observe(study, 5, unknown=0).losses.tolist() == [[-2.0 if direction == "maximize" else 2.0]]
