@@ -112,11 +112,10 @@ class SeededSampler(BaseSampler):
     def _domain(self, study: optuna.Study) -> Domain:
         if self._knowledge.domain is not None:
             return self._knowledge.domain
-        # A failed trial may lack parameters that it would have come to.
+        # One that failed, or was refused or pruned at once, may lack parameters that it would have come to.
         states = (TrialState.COMPLETE, TrialState.PRUNED)
-        return SeenDomain(
-            [trial for trial in study.get_trials(deepcopy=False, states=states) if trial.params]
-        )
+        trials = study.get_trials(deepcopy=False, states=states)
+        return SeenDomain([trial for trial in trials if trial.params and _is_whole(trial)])
 
     def _observe(
         self, study: optuna.Study, trial: FrozenTrial, domain: Domain, unknown: int | None = None
@@ -128,8 +127,8 @@ class SeededSampler(BaseSampler):
         """
 
         def complete(other: FrozenTrial) -> Mapping[str, Any]:
-            if other.state == TrialState.COMPLETE or RUNGS in other.user_attrs:
-                return other.params  # who was measured, be it for a while, had all
+            if _is_whole(other):
+                return other.params
             proposed = self._proposed.get((study.study_name, other.number), {})
             known = proposed | other.params if other.state == TrialState.RUNNING else other.params
             whole = domain.complete(known, random.Random(other.number))
@@ -156,3 +155,9 @@ class SeededSampler(BaseSampler):
                     return decisions
                 fallback = decisions
         return fallback if fallback is not None else domain.draw(generator)
+
+
+def _is_whole(trial: FrozenTrial) -> bool:
+    """Whether a trial surely has all its parameters: it was measured, to the end or for a while."""
+    measured = RUNGS in trial.user_attrs or bool(trial.intermediate_values)
+    return trial.state == TrialState.COMPLETE or (trial.state == TrialState.PRUNED and measured)

@@ -34,7 +34,7 @@ def problem(rows: int = 25) -> tuple[list[Component], Floats, Floats]:
 def textbook_kernel(
     theta: Floats, parts: list[Component], rows: list[Floats], columns: list[Floats]
 ) -> Floats:
-    """One pair at a time: a sum of exp(amplitude) exp(-sum over coordinates of weight times difference squared)."""
+    """One pair at a time: exp(amplitude - sum over coordinates of weight times difference squared)."""
     kernel = np.zeros((len(rows[0]), len(columns[0])))
     place = len(parts)
     for number, part in enumerate(parts):
