@@ -84,12 +84,15 @@ def observe(
         number: of the trial that is about to be proposed, which is left out.
         complete: all parameters of a trial that may lack some; nothing where they cannot be told.
         unknown: the objective that `RUNGS` speak of; None leaves stopped trials out.
-        known: functions of params by objective, for stopped trials, which have no values.
+        known: functions of params by objective, which count instead of the values that trials have.
     """
     signs = signs_of(study)
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.number != number]
     done = [trial for trial in trials if trial.state == TrialState.COMPLETE and trial.params]
-    rows = [list(signs * np.asarray(trial.values)) for trial in done]
+    rows = [
+        [signs[j] * (known[j](trial.params) if j in known else value) for j, value in enumerate(trial.values)]
+        for trial in done
+    ]
     variances = [0.0] * len(done)
     stopped = []
     for trial in trials if unknown is not None else ():

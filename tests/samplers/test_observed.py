@@ -104,6 +104,7 @@ def test_stopped_trials_count_with_their_forecast_and_exact_costs() -> None:
     assert observed.measured.tolist() == [True, True, True, False]
     assert observed.losses[3].tolist() == [107.0, -told.mean]
     assert observed.variances.tolist() == [0, 0, 0, told.deviation**2]
+    assert observed.losses[:3].tolist() == [[100.0 + k, -final] for k, (_, final) in enumerate(pairs)]
     # without the cost's function, or with another objective unknown besides, such a trial has no losses
     assert len(observe(study, 99, unknown=1).params) == 3
     assert len(observe(study, 99, unknown=None, known=known).params) == 3
