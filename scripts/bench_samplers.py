@@ -20,6 +20,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,9 @@ def cost(params: Mapping[str, Any]) -> float:
 
 def study_of(sampler: BaseSampler, choices: int, trials: int, seed: int) -> optuna.Study:
     """A study in memory with random trials."""
-    specs = {f"choice{i}": NUMBERS if i % 2 else NAMES for i in range(choices)}
+    specs: dict[str, CategoricalDistribution] = {
+        f"choice{i}": NUMBERS if i % 2 else NAMES for i in range(choices)
+    }
     generator = np.random.default_rng(seed)
     study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
     drawn = []
@@ -58,7 +61,9 @@ def study_of(sampler: BaseSampler, choices: int, trials: int, seed: int) -> optu
         params = {name: spec.choices[generator.integers(4)] for name, spec in specs.items()}
         accuracy = 1 - np.exp(-cost(params) / 40) + 0.02 * generator.standard_normal()
         drawn.append(
-            optuna.create_trial(params=params, distributions=specs, values=[float(accuracy), cost(params)])
+            optuna.create_trial(
+                params=params, distributions=dict(specs), values=[float(accuracy), cost(params)]
+            )
         )
     study.add_trials(drawn)
     return study
@@ -129,7 +134,7 @@ def main() -> None:
                 "hypervolume": lambda table: hypervolume(table, np.ones(table.shape[1])),
             }
             for name, function in work.items():
-                times = seconds_of(lambda function=function, table=table: function(table), given.repeats)
+                times = seconds_of(partial(function, table), given.repeats)
                 print(
                     f"{name}, {shape}, {given.points:,} points, {objectives} objectives: {shown(times)}",
                     flush=True,

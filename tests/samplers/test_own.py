@@ -256,7 +256,7 @@ def test_any_number_of_objectives(make: Make, directions: list[str]) -> None:
     for sampler in (RandomSampler, make):
         volumes = []
         for seed in range(seeds):
-            study = optuna.create_study(directions=directions, sampler=sampler(seed=seed))
+            study = optuna.create_study(directions=directions, sampler=sampler(seed=seed))  # type: ignore[arg-type]  # words
             study.optimize(objective, n_trials=budget)
             values = np.array([trial.values for trial in study.trials])
             values[:, 0] *= -1
