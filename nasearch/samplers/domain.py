@@ -110,7 +110,7 @@ class SeenDomain(Domain):
                 earlier = before.setdefault(name, {})
                 for other in names[:place]:
                     earlier.setdefault(other)
-            found |= {name: spec for name, spec in trial.distributions.items() if not spec.single()}
+            found |= trial.distributions
         self.distributions = _parents_first(found, before)
         self._conditions = {
             name: _condition(name, [other for other in self.distributions if other in before[name]], trials)

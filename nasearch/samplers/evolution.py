@@ -14,7 +14,7 @@ from nasearch.errors import SettingsError
 from nasearch.pareto import crowding, ranks
 from nasearch.samplers.domain import Decisions, Domain, TreeDomain
 from nasearch.samplers.moves import Rows, cross, mutate
-from nasearch.samplers.observed import Observed, observe
+from nasearch.samplers.observed import Observed
 from nasearch.samplers.seeded import Knowledge, SeededSampler
 from nasearch.space import SearchSpace
 
@@ -73,7 +73,7 @@ class ParetoEvolutionSampler(SeededSampler):
     def _propose(
         self, study: optuna.Study, trial: FrozenTrial, domain: Domain, generator: random.Random
     ) -> Decisions:
-        observed = observe(study, trial.number)
+        observed = self._observe(study, trial, domain)
         seen = {self._identity(params) for params in (*observed.finished, *observed.pending)}
         if len(observed.params) + len(observed.pending) < self._first or not observed.params:
             return self._draw_new(domain, generator, seen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_solve, cholesky, solve_triangular
@@ -63,7 +64,8 @@ class GaussianProcess:
         variances: Floats | None = None,
         fitted: np.ndarray | None = None,
     ) -> None:
-        self._parts = tuple(part for part in components if part.scales)
+        self._told = tuple(part.scales > 0 for part in components)  # one without coordinates says nothing
+        self._parts = tuple(compress(components, self._told))
         self._mean, self._deviation = float(values.mean()), float(values.std()) or 1.0
         self._targets = (values - self._mean) / self._deviation
         self._own_noise = (
@@ -85,7 +87,8 @@ class GaussianProcess:
         Returns:
             (points,) each.
         """
-        across = self._between(self._theta, [part.points for part in self._parts], points)
+        new = list(compress(points, self._told))
+        across = self._between(self._theta, [part.points for part in self._parts], new)
         mean = across.T @ self._weights
         shrunk = solve_triangular(self._factor, across, lower=True)
         amplitude = float(np.exp(self._theta[: len(self._parts)]).sum())

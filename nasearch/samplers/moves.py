@@ -7,7 +7,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 from nasearch.samplers.domain import Decisions, Domain, at, is_ordinal, share_of
 
@@ -25,7 +30,8 @@ def mutate(parent: Mapping[str, Any], domain: Domain, generator: random.Random, 
         changes: number of decisions to change.
     """
     child = dict(parent)
-    open_ones = [name for name in child if name in domain.distributions]
+    specs = domain.distributions
+    open_ones = [name for name in child if name in specs and not specs[name].single()]
     for name in generator.sample(open_ones, min(changes, len(open_ones))):
         child[name] = _other(child[name], name, domain, generator)
     return domain.complete(child, generator)
@@ -35,13 +41,23 @@ def _other(value: Any, name: str, domain: Domain, generator: random.Random) -> A
     """Another value of a choice: among numbers as often a neighbour as any, else any."""
     spec = domain.distributions[name]
     if not isinstance(spec, CategoricalDistribution):
-        return at(spec, min(max(generator.gauss(share_of(spec, value), STEP), 0.0), 1.0))
+        return _moved(value, spec, generator)
     values = list(spec.choices)
     if is_ordinal(spec) and generator.random() < 0.5:
         values.sort()
         place = values.index(value)
         return generator.choice(values[max(place - 1, 0) : place] + values[place + 1 : place + 2])
     return generator.choice([other for other in values if other != value])
+
+
+def _moved(value: Any, spec: BaseDistribution, generator: random.Random) -> Any:
+    """Another number of a range, most likely a near one: where there are few the next is near enough."""
+    assert isinstance(spec, IntDistribution | FloatDistribution)
+    width = STEP if spec.step is None else max(STEP, spec.step / (spec.high - spec.low))
+    while True:
+        other = at(spec, min(max(generator.gauss(share_of(spec, value), width), 0.0), 1.0))
+        if other != value:
+            return other
 
 
 def cross(

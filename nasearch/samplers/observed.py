@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ class Observed:
         variances: (trials,), of the first unknown loss: zero where it was measured, else of its forecast.
         measured: (trials,) bool, whether the trial is complete.
         constraints: by name, (trials,) how far each limit is broken; <= 0 is kept.
-        pending: params of the trials that are running and have some.
+        pending: params of the trials that are running.
         finished: params of every finished trial, of failed and refused ones too.
     """
 
@@ -57,13 +57,22 @@ class Observed:
 _NONE: Mapping[int, Any] = {}
 
 
+def as_it_is(trial: FrozenTrial) -> Mapping[str, Any]:
+    """A trial's parameters."""
+    return trial.params
+
+
 def signs_of(study: optuna.Study) -> Floats:
     """(objectives,): what turns a value into a loss."""
     return np.array([-1.0 if way == StudyDirection.MAXIMIZE else 1.0 for way in study.directions])
 
 
 def observe(
-    study: optuna.Study, number: int, unknown: int | None = None, known: Mapping[int, Any] = _NONE
+    study: optuna.Study,
+    number: int,
+    complete: Callable[[FrozenTrial], Mapping[str, Any]] = as_it_is,
+    unknown: int | None = None,
+    known: Mapping[int, Any] = _NONE,
 ) -> Observed:
     """Read a study.
 
@@ -73,18 +82,22 @@ def observe(
     Args:
         study: any study of Optuna's.
         number: of the trial that is about to be proposed, which is left out.
+        complete: all parameters of a trial that may lack some; nothing where they cannot be told.
         unknown: the objective that `RUNGS` speak of; None leaves stopped trials out.
-        known: functions of params by objective, for stopped trials, which have no values.
+        known: functions of params by objective, which count instead of the values that trials have.
     """
     signs = signs_of(study)
     trials = [trial for trial in study.get_trials(deepcopy=False) if trial.number != number]
-    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE and trial.params]
-    rows = [list(signs * np.asarray(trial.values)) for trial in complete]
-    variances = [0.0] * len(complete)
+    done = [trial for trial in trials if trial.state == TrialState.COMPLETE and trial.params]
+    rows = [
+        [signs[j] * (known[j](trial.params) if j in known else value) for j, value in enumerate(trial.values)]
+        for trial in done
+    ]
+    variances = [0.0] * len(done)
     stopped = []
     for trial in trials if unknown is not None else ():
         assert unknown is not None
-        forecast = _foretold(trial, complete, unknown)
+        forecast = _foretold(trial, done, unknown)
         if forecast is not None:
             value, variance = forecast
             values = [
@@ -95,17 +108,21 @@ def observe(
                 stopped.append(trial)
                 rows.append(list(signs * np.asarray(values, dtype=np.float64)))
                 variances.append(variance)
-    seen = [*complete, *stopped]
+    seen = [*done, *stopped]
     losses = np.array(rows, dtype=np.float64).reshape(len(seen), len(signs))
     return Observed(
         params=tuple(trial.params for trial in seen),
         attributes=tuple(trial.system_attrs for trial in seen),
         losses=np.clip(losses, -_MOST, _MOST),
         variances=np.array(variances),
-        measured=np.arange(len(seen)) < len(complete),
+        measured=np.arange(len(seen)) < len(done),
         constraints=_constraints(seen),
-        pending=tuple(trial.params for trial in trials if trial.state == TrialState.RUNNING and trial.params),
-        finished=tuple(trial.params for trial in trials if trial.state.is_finished() and trial.params),
+        pending=tuple(
+            params for trial in trials if trial.state == TrialState.RUNNING and (params := complete(trial))
+        ),
+        finished=tuple(
+            params for trial in trials if trial.state.is_finished() and (params := complete(trial))
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import zlib
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Mapping
@@ -16,9 +17,15 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from nasearch.samplers.domain import Decisions, Domain, SeenDomain, draw
+from nasearch.samplers.observed import RUNGS, Observed, observe
 
 ATTEMPTS = 2_000
 """Draws that are looked at for one that is allowed and new, before a proposal is made all the same."""
+
+MOST_IN_FLIGHT = 256
+"""Proposals that a sampler remembers until their trials have the parameters; more do not run side by side."""
+
+_TURN = threading.RLock()  # of a module, not of a sampler, which then can be copied and pickled
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,8 @@ class Knowledge:
 class SeededSampler(BaseSampler):
     """A sampler whose proposals depend on the trials so far, its seed and the trial's number alone.
 
-    So a study that is taken up again, or whose trials run side by side, needs no state of it.
+    So a study that is taken up again, or whose trials run side by side, needs no state of it. Threads propose
+    one after another, and see what was proposed to the others before Optuna has written it down.
 
     Args:
         seed: of all proposals; None for another one each time.
@@ -52,6 +60,7 @@ class SeededSampler(BaseSampler):
         self._entropy = seed if seed is not None else int(np.random.SeedSequence().generate_state(1)[0])
         self._fixed = seed is not None
         self._knowledge = knowledge
+        self._proposed: dict[tuple[str, int], Decisions] = {}
 
     def informed(self, knowledge: Knowledge) -> Self:
         """This sampler, told what a study knows in the place of what it was made with."""
@@ -73,10 +82,16 @@ class SeededSampler(BaseSampler):
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Decisions of one network; choices that turn out to be active besides are drawn independently."""
-        domain = self._domain(study)
-        if not domain.distributions:
-            return {}
-        return self._propose(study, trial, domain, self._generator(trial.number))
+        with _TURN:
+            domain = self._domain(study)
+            if not domain.distributions:
+                return {}
+            decisions = self._propose(study, trial, domain, self._generator(trial.number))
+            self._proposed[study.study_name, trial.number] = decisions
+            while len(self._proposed) > MOST_IN_FLIGHT:
+                del self._proposed[next(iter(self._proposed))]
+        # Who wraps a sampler may ask for fewer choices, as Optuna's PartialFixedSampler does.
+        return {name: value for name, value in decisions.items() if name in search_space}
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -97,11 +112,31 @@ class SeededSampler(BaseSampler):
     def _domain(self, study: optuna.Study) -> Domain:
         if self._knowledge.domain is not None:
             return self._knowledge.domain
-        # A failed trial may lack parameters that it would have come to.
+        # One that failed, or was refused or pruned at once, may lack parameters that it would have come to.
         states = (TrialState.COMPLETE, TrialState.PRUNED)
-        return SeenDomain(
-            [trial for trial in study.get_trials(deepcopy=False, states=states) if trial.params]
-        )
+        trials = study.get_trials(deepcopy=False, states=states)
+        return SeenDomain([trial for trial in trials if trial.params and _is_whole(trial)])
+
+    def _observe(
+        self, study: optuna.Study, trial: FrozenTrial, domain: Domain, unknown: int | None = None
+    ) -> Observed:
+        """What the study has seen; of trials that lack parameters only what can be told of whole networks.
+
+        A trial that runs gets its parameters one by one: until it has all, it counts with what was proposed
+        to it, or else completed by chance. One that ended before it had all does not count.
+        """
+
+        def complete(other: FrozenTrial) -> Mapping[str, Any]:
+            if _is_whole(other):
+                return other.params
+            proposed = self._proposed.get((study.study_name, other.number), {})
+            known = proposed | other.params if other.state == TrialState.RUNNING else other.params
+            whole = domain.complete(known, random.Random(other.number))
+            if other.state == TrialState.RUNNING:
+                return whole if known else {}
+            return other.params if whole.keys() <= other.params.keys() else {}
+
+        return observe(study, trial.number, complete, unknown, self._knowledge.known)
 
     def _identity(self, decisions: Mapping[str, Any]) -> Hashable:
         identity = self._knowledge.identity
@@ -120,3 +155,9 @@ class SeededSampler(BaseSampler):
                     return decisions
                 fallback = decisions
         return fallback if fallback is not None else domain.draw(generator)
+
+
+def _is_whole(trial: FrozenTrial) -> bool:
+    """Whether a trial surely has all its parameters: it was measured, to the end or for a while."""
+    measured = RUNGS in trial.user_attrs or bool(trial.intermediate_values)
+    return trial.state == TrialState.COMPLETE or (trial.state == TrialState.PRUNED and measured)

@@ -16,7 +16,7 @@ from nasearch.pareto.objectives import Floats
 from nasearch.samplers.domain import Decisions, Domain, TreeDomain
 from nasearch.samplers.embedding import Embedding
 from nasearch.samplers.moves import Rows, cross, mutate
-from nasearch.samplers.observed import Observed, observe, signs_of
+from nasearch.samplers.observed import Observed, signs_of
 from nasearch.samplers.proposal import Proposal
 from nasearch.samplers.seeded import Knowledge, SeededSampler
 from nasearch.space import SearchSpace
@@ -87,7 +87,7 @@ class SurrogateSampler(SeededSampler):
     ) -> Decisions:
         signs = signs_of(study)
         unknown = self._check(len(signs))
-        observed = observe(study, trial.number, unknown, self._knowledge.known)
+        observed = self._observe(study, trial, domain, unknown)
         seen = {self._identity(params) for params in (*observed.finished, *observed.pending)}
         if len(observed.params) + len(observed.pending) < FIRST or not observed.measured.any():
             chosen = self._spread(domain, observed, seen, signs, generator)

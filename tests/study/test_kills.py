@@ -181,7 +181,7 @@ def test_interrupts_are_no_deaths(images: Path, tmp_path: Path) -> None:
     study.close()
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe"])
+@pytest.mark.parametrize("sampler", ["random", "tpe", "surrogate", "evolution"])
 def test_killed_between_two_choices_the_same_network_is_proposed(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampler: str
 ) -> None:
