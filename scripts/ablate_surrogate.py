@@ -57,10 +57,9 @@ def without_costs(known: Knowledge) -> Knowledge:
     return Knowledge(known.domain, {}, known.allows, known.identity)
 
 
-def chance(
-    self: SurrogateSampler, domain: Any, observed: Any, seen: Any, _: Any, generator: Any
-) -> Decisions:
+def chance(self: SurrogateSampler, *given: Any) -> Decisions:
     """A first design of random draws."""
+    domain, _, seen, _, generator = given
     return self._draw_new(domain, generator, seen)
 
 
