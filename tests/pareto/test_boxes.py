@@ -44,7 +44,7 @@ def test_each_free_point_lies_in_one_box_and_no_dominated_one_in_any(width: int)
     table, reference = generator.random((12, width)), np.ones(width)
     lower, upper = free_boxes(table, reference)
     points = generator.uniform(-0.3, 1.0, (2_000, width))  # no coordinate meets an edge, but by a miracle
-    dominated = (table[None] <= points[:, None]).all(axis=2).any(axis=1)
+    dominated = np.any(np.all(table[None] <= points[:, None], axis=2), axis=1)
     inside = ((lower[None] < points[:, None]) & (points[:, None] < upper[None])).all(axis=2).sum(axis=1)
     assert dominated.any()
     assert not dominated.all()

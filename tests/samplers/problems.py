@@ -39,7 +39,7 @@ def cost(params: Params) -> float:
 
 
 def cell_study(sampler: BaseSampler, directions: Sequence[str] = ("maximize", "minimize")) -> optuna.Study:
-    return optuna.create_study(directions=list(directions), sampler=sampler)
+    return optuna.create_study(directions=list(directions), sampler=sampler)  # type: ignore[arg-type]  # words
 
 
 def measure_cell(trial: optuna.Trial) -> tuple[float, float]:
