@@ -23,7 +23,7 @@ TRIES = 50
 
 
 class ParetoEvolutionSampler(SeededSampler):
-    """Proposes changes of the best networks so far. Cheap: thousands of trials cost it milliseconds each.
+    """Proposes changes of the best networks so far. It has no model, so a proposal is cheap.
 
     Parents are the best `population` of the youngest `age` trials, by non-dominated rank and within a rank by
     crowding, the front always among them; the better of two drawn at random becomes one. A child is a parent

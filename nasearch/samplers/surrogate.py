@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from functools import cache
 from typing import Any
 
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
+from threadpoolctl import ThreadpoolController
 
 from nasearch.errors import SettingsError
 from nasearch.pareto import front
@@ -83,6 +85,14 @@ class SurrogateSampler(SeededSampler):
         self._reference = reference
 
     def _propose(
+        self, study: optuna.Study, trial: FrozenTrial, domain: Domain, generator: random.Random
+    ) -> Decisions:
+        # Matrices of a few hundred rows gain nothing from a second thread; beside busy workers, threads that
+        # wait for one another make a proposal many times as long.
+        with _controller().limit(limits=1, user_api="blas"):
+            return self._modelled(study, trial, domain, generator)
+
+    def _modelled(
         self, study: optuna.Study, trial: FrozenTrial, domain: Domain, generator: random.Random
     ) -> Decisions:
         signs = signs_of(study)
@@ -201,6 +211,12 @@ class SurrogateSampler(SeededSampler):
             if identity not in seen and identity not in found and self._allowed(child):
                 found[identity] = child
         return list(found.values())
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    """Of the libraries that are loaded by now; finding them takes milliseconds, so it is done once."""
+    return ThreadpoolController()
 
 
 def _emptiest(drawn: Floats, there: Floats, generator: random.Random) -> list[int]:
