@@ -159,6 +159,9 @@ class SurrogateSampler(SeededSampler):
         random draws, the cheapest and the dearest part first.
         """
         drawn = [domain.draw(generator) for _ in range(DRAWN)]
+        blind = [each for each in drawn if not self._foreseen(each)]
+        if blind:  # taking such a branch once shows what follows from it
+            return generator.choice(blind)
         there = [*observed.finished, *observed.pending]
         fresh = [each for each in drawn if self._identity(each) not in seen and self._allowed(each)]
         if not fresh:
@@ -207,10 +210,29 @@ class SurrogateSampler(SeededSampler):
         """Those that are new and allowed, each once."""
         found: dict[Hashable, Decisions] = {}
         for child in children:
+            if not self._foreseen(child):
+                continue
             identity = self._identity(child)
             if identity not in seen and identity not in found and self._allowed(child):
                 found[identity] = child
         return list(found.values())
+
+    def _foreseen(self, decisions: Mapping[str, Any]) -> bool:
+        """Whether the given functions can tell of these decisions.
+
+        Where the choices are learnt from trials, a branch that no trial has taken lacks parameters that
+        the functions may ask for.
+        """
+        if self._knowledge.domain is not None:
+            return True
+        try:
+            self._identity(decisions)
+            self._allowed(decisions)
+            for value in self._knowledge.known.values():
+                value(decisions)
+        except KeyError:
+            return False
+        return True
 
 
 @cache

@@ -250,3 +250,21 @@ def test_what_optuna_asks_of_a_sampler_reads_no_state() -> None:
     space = study.sampler.infer_relative_search_space(study, trial)
     once, twice = (study.sampler.sample_relative(study, trial, space) for _ in range(2))
     assert once == twice
+
+
+def test_branches_that_no_trial_has_taken_are_taken_once_though_their_cost_is_not_foreseen() -> None:
+    def cost(params: Mapping[str, Any]) -> float:
+        return float(params["width"] if params["kind"] == "wide" else params["depth"])
+
+    def objective(trial: optuna.Trial) -> tuple[float, float]:
+        if trial.suggest_categorical("kind", ["wide", "deep"]) == "wide":
+            return 1 / trial.suggest_int("width", 1, 30), cost(trial.params)
+        return 1 / trial.suggest_int("depth", 1, 30), cost(trial.params)
+
+    for seed in range(3):
+        study = optuna.create_study(
+            directions=["minimize"] * 2, sampler=SurrogateSampler(seed, known={1: cost})
+        )
+        study.optimize(objective, n_trials=14)
+        assert {trial.params["kind"] for trial in study.trials} == {"wide", "deep"}
+        assert all(trial.values[1] == cost(trial.params) for trial in study.trials)
