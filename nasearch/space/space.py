@@ -12,7 +12,7 @@ from typing import Any
 from nasearch.errors import SpaceError, did_you_mean
 from nasearch.space.architecture import Architecture
 from nasearch.space.assemble import assemble, limited_blocks
-from nasearch.space.choices import Choice, choices_of, resolve, size
+from nasearch.space.choices import Choice, choices_of, resolve
 from nasearch.space.language import expand, read_space
 from nasearch.space.options import Scalar
 from nasearch.space.reader import Document, parse_yaml, read_yaml
@@ -44,6 +44,7 @@ class SearchSpace:
         about: one line on what the space is for.
         limits: canonical texts such as `macs <= 30M`, which a study adds to its own.
         block_limits: bounds of single blocks, which hold where such a block stands.
+        size: the exact number of distinct assignments of active choices.
         text: the space as one canonical text, `extends` and `include` put in their places; two spaces
             are the same when their texts are.
     """
@@ -52,6 +53,7 @@ class SearchSpace:
         document = expand(document, _builtin_file)
         read = read_space(document)
         self._template, self.limits, self.block_limits = read.template, read.limits, read.block_limits
+        self.size = read.size
         self.name = str(document.data.get("name", name))
         self.about = str(document.data.get("about", ""))
         described = {
@@ -98,11 +100,6 @@ class SearchSpace:
     def choices(self) -> tuple[Choice, ...]:
         """Every choice that can become active, in the order in which they are asked."""
         return tuple(choices_of(self._template).values())
-
-    @cached_property
-    def size(self) -> int:
-        """The exact number of distinct assignments of active choices."""
-        return size(self._template)
 
     @cached_property
     def slots(self) -> tuple[Slot, ...]:

@@ -61,11 +61,13 @@ class SpaceTemplate:
             head}`; see `nasearch.space.assemble`, which makes an architecture of that.
         limits: canonical texts such as `macs <= 30M`.
         block_limits: bounds of single blocks.
+        size: the number of distinct assignments of active choices.
     """
 
     template: Template
     limits: tuple[str, ...]
     block_limits: tuple[BlockLimit, ...]
+    size: int
 
 
 def read_space(document: Document) -> SpaceTemplate:
@@ -105,11 +107,11 @@ def read_space(document: Document) -> SpaceTemplate:
     if len(choices_of(template)) > MAX_CHOICES:
         raise SpaceError(f"{document.source}: more than {MAX_CHOICES:,} choices; expected a smaller space")
     try:
-        size(template)
+        number = size(template)
     except SpaceError as problem:
         raise SpaceError(f"{document.source}: {problem}") from None
     block_limits = tuple(BlockLimit(name, limit) for name, limit in reader.block_limits.items())
-    return SpaceTemplate(template, limits, block_limits)
+    return SpaceTemplate(template, limits, block_limits, number)
 
 
 def _body(reader: Reader, data: Mapping[str, Any], widths: dict[float, set[int]]) -> Template:
