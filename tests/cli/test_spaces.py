@@ -117,10 +117,12 @@ def test_answers_at_once(args: list[str]) -> None:
     """Half a second of processor time: the wall clock's on an idle machine, and the same on a busy one."""
     command = [sys.executable, "-c", "from nasearch.cli.main import main; main()", *args]
     seconds = []
-    for _ in range(3):
+    for _ in range(8):  # what else runs on the machine only adds
         before = processor_s()
         subprocess.run(command, check=True, capture_output=True)
         seconds.append(processor_s() - before)
+        if seconds[-1] < 0.5:
+            break
     assert min(seconds) < 0.5
 
 
