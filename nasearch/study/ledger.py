@@ -13,6 +13,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from nasearch.pareto import OBJECTIVES, Objective
+from nasearch.samplers.observed import RUNGS
 from nasearch.space import Architecture
 from nasearch.store.records import CurveRow, MeasurementRecord, Outcome, State, TrialRecord
 from nasearch.store.trial_storage import TrialStorage
@@ -23,8 +24,6 @@ ARCHITECTURE = "nasearch:architecture"
 LABEL = "nasearch:label"
 REASON = "nasearch:reason"
 TRAINING = "nasearch:training"
-RUNGS = "nasearch:rungs"
-"""[[epoch, accuracy], ...] at each rung of a race that a trial reached; samplers of ours read it."""
 
 
 def describe(trial: optuna.Trial, architecture: Architecture, values: Mapping[str, float]) -> None:
