@@ -13,29 +13,19 @@ validation split.
 from __future__ import annotations
 
 import json
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
-from scipy.stats import kendalltau
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout that this script belongs to
+
+from nasearch.pareto import kendall
 
 Row = dict[str, Any]
-
-
-def tau(a: np.ndarray, b: np.ndarray) -> float:
-    """Kendall's tau-b; 0 where one of them is constant."""
-    found = float(kendalltau(a, b).statistic)
-    return found if np.isfinite(found) else 0.0
-
-
-def interval(a: np.ndarray, b: np.ndarray, rounds: int = 2000, seed: int = 0) -> tuple[float, float]:
-    """The 95 % bootstrap interval of tau over networks."""
-    generator = np.random.default_rng(seed)
-    picks = generator.integers(0, len(a), (rounds, len(a)))
-    low, high = np.quantile([tau(a[pick], b[pick]) for pick in picks], [0.025, 0.975])
-    return float(low), float(high)
 
 
 @click.command(help=__doc__)
@@ -69,9 +59,9 @@ def main(file: Path, truth: str) -> None:
 
 def show(recipe: str, epoch: str, reached: np.ndarray, goal: np.ndarray, seconds: str) -> None:
     """A row of the table."""
-    low, high = interval(reached, goal)
-    found = tau(reached, goal)
-    print(f"| {recipe} | {epoch} | {len(goal)} | {found:.2f} | {low:.2f} to {high:.2f} | {seconds} |")
+    found = kendall(reached, goal)
+    interval = "too few" if found.low is None else f"{found.low:.2f} to {found.high:.2f}"
+    print(f"| {recipe} | {epoch} | {found.n} | {found.value:.2f} | {interval} | {seconds} |")
 
 
 if __name__ == "__main__":

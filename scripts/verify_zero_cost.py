@@ -18,18 +18,17 @@ import multiprocessing
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor
 
 from nasearch import SearchSpace, build
 from nasearch.measure import describe_device
 from nasearch.measure.zero_cost import SCORES, aggregates, agreeing, score_architectures, zero_cost_scores
+from nasearch.pareto import spearman
 from nasearch.space import Architecture
 
 CLASSES = 10
@@ -45,33 +44,6 @@ PUBLISHED = {
 
 # Of CIFAR-10's training images, for pixels in [0, 1].
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-
-
-@dataclass(frozen=True)
-class Rho:
-    """A rank correlation with its 95 % bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def text(self) -> str:
-        """For people."""
-        return f"{self.value:+.2f} ({self.low:+.2f} to {self.high:+.2f})"
-
-
-def spearman(values: np.ndarray, accuracies: np.ndarray, draws: int = 2000, seed: int = 0) -> Rho:
-    """Spearman's rho of two columns (n,), with percentiles over resampled rows; -inf counts as the lowest."""
-    rows = np.random.default_rng(seed).integers(0, len(values), (draws, len(values)))
-    ranks = [stats.rankdata(column[rows], axis=1) for column in (values, accuracies)]
-    one, other = (table - table.mean(axis=1, keepdims=True) for table in ranks)
-    lengths = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
-    drawn = (one * other).sum(axis=1) / np.where(lengths > 0, lengths, 1)
-    low, high = np.percentile(drawn, (2.5, 97.5))
-    ranked = stats.rankdata(values), stats.rankdata(accuracies)
-    value = float(np.corrcoef(*ranked)[0, 1]) if np.ptp(values) != 0 else 0.0
-    return Rho(value, float(low), float(high))
 
 
 def batch_of(images: Path, count: int, seed: int = 0) -> tuple[Tensor, Tensor]:

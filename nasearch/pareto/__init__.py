@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nasearch.pareto.agreement import Agreement, kendall, partial_kendall, spearman
 from nasearch.pareto.box import ROOM, reference_corner
 from nasearch.pareto.curve_draws import curve_draws, noisy_shares
 from nasearch.pareto.curves import hypervolume_curve, judged_hypervolume_curve
@@ -21,6 +22,7 @@ from nasearch.pareto.selection import best_under, knee
 __all__ = [
     "OBJECTIVES",
     "ROOM",
+    "Agreement",
     "Limit",
     "Objective",
     "best_under",
@@ -32,12 +34,15 @@ __all__ = [
     "hypervolume",
     "hypervolume_curve",
     "judged_hypervolume_curve",
+    "kendall",
     "knee",
     "losses",
     "noisy_shares",
     "parse_limit",
     "parse_limits",
     "parse_objectives",
+    "partial_kendall",
     "ranks",
     "reference_corner",
+    "spearman",
 ]
