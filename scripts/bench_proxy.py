@@ -36,7 +36,7 @@ import nasearch as nas
 from nasearch.data import Dataset, load
 from nasearch.measure.trained import train_proxy
 from nasearch.store import Store
-from nasearch.study.opening import proxy_recipe
+from nasearch.study.proxies.trained import proxy_recipe
 from nasearch.study.settings import StudySettings
 from nasearch.training import Recipe
 from scripts.bench_tools import (

@@ -40,7 +40,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout tha
 import nasearch as nas
 from nasearch.data import Dataset, load
 from nasearch.store import Store
-from nasearch.study.opening import proxy_recipe
+from nasearch.study.proxies.trained import proxy_recipe
 from nasearch.study.settings import StudySettings
 from nasearch.training import RECIPES, Recipe
 from scripts.bench_tools import (

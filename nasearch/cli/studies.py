@@ -73,7 +73,7 @@ def show_command(study: str | None, storage: str, as_json: bool) -> None:
             "data": summary.data,
             "objectives": list(summary.objectives),
             "limits": [limit.text for limit in loaded.limits],
-            "sampler": loaded.settings.sampler,
+            "sampler": loaded.settings.proposer,
             "proxy": fidelity_text(loaded),
             "seed": loaded.seed,
             "deterministic": loaded.threads is not None,

@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
 from nasearch.data import Dataset
-from nasearch.measure.table import TableFidelity
 from nasearch.nets import build
 from nasearch.space import Architecture
 from nasearch.training import CurvePoint, Recipe, global_generators_kept, train
+
+
+class AnyFidelity(Protocol):
+    """What a proxy of any kind spends; measurements compare only where it is equal."""
+
+    @property
+    def text(self) -> str:
+        """For people."""
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON values, with the text beside the figures."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,7 @@ class ProxyResult:
     accuracy: float
     curve: tuple[CurvePoint, ...]
     seconds: float
-    fidelity: Fidelity | TableFidelity
+    fidelity: AnyFidelity
     seed: int
     stopped: bool = False
     epochs: int = 0

@@ -178,7 +178,7 @@ def _curve(spent: _Spent, drawn: Floats, seen: Floats, target: float) -> SearchC
     reached = np.flatnonzero(seen >= target - 1e-12)  # sums of the same boxes can differ in their last bits
     return SearchCurve(
         study=study.name,
-        sampler=", ".join(study.samplers) or study.settings.sampler,
+        sampler=", ".join(study.samplers) or study.settings.proposer,
         spent=study.spent,
         raced_out=spent.states.count("raced_out"),
         failed=spent.states.count("failed"),

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from nasearch.executors import Job, Recall
-from nasearch.measure.trained import Fidelity, ProxyResult
+from nasearch.measure.trained import ProxyResult
 from nasearch.study import ledger
 from nasearch.training import CurvePoint
 
@@ -26,7 +26,7 @@ def lent_by(lender: Study, bench: Bench) -> Recall:
         bench: of the borrower.
     """
     store, study_id = lender._store, lender._record.id
-    fidelity = Fidelity.of(lender.recipe, lender.dataset)
+    fidelity = lender.proxy.fidelity(lender)
 
     def recall(job: Job) -> ProxyResult | None:
         known = store.measurement(study_id, job.architecture.key)

@@ -19,12 +19,11 @@ from nasearch.store.leases import Lease
 from nasearch.store.records import StudyRecord
 from nasearch.study.history import History
 from nasearch.study.identity import Identity
-from nasearch.study.race import rungs_of
-from nasearch.study.settings import StudySettings, gpus_of
+from nasearch.study.settings import NO_IMAGES, StudySettings, gpus_of
 
 if TYPE_CHECKING:
     from nasearch.data import Dataset
-    from nasearch.measure.table import Table
+    from nasearch.study.proxies.proxy import StudyProxy
     from nasearch.study.references import Known
     from nasearch.training import Recipe
 
@@ -49,7 +48,7 @@ class Parts:
         settings: StudySettings,
         dataset: Dataset | None = None,
         references: Sequence[Known] = (),
-        table: Table | None = None,
+        proxy: StudyProxy | None = None,
     ) -> None:
         self._store, self._record, self._wanted = store, record, tuple(references)
         self.name, self.space, self.settings = record.name, space, settings
@@ -61,8 +60,8 @@ class Parts:
         self.directory = Path(settings.out) if settings.out else Path("studies") / self.name
         if dataset is not None:
             self.dataset = dataset
-        if table is not None:
-            self.table = table
+        if proxy is not None:
+            self.proxy = proxy
         with store.guard(), warnings.catch_warnings():
             # Names of objectives for the dashboard are worth an experimental call.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -110,25 +109,16 @@ class Parts:
     @property
     def has_images(self) -> bool:
         """Whether there is a data set to train on; a study on a table can do without."""
-        return not str(self.identity.fixed["data_fingerprint"]).startswith("table:")
+        return not str(self.identity.fixed["data_fingerprint"]).startswith(NO_IMAGES)
 
     @cached_property
-    def table(self) -> Table | None:
-        """The table that candidates are looked up in, checked to be the study's; None where they are trained.
+    def proxy(self) -> StudyProxy:
+        """How candidates are judged, checked to be as it was when the study was made; errors of its kind."""
+        from nasearch.study.proxies.proxy import proxy_of
 
-        Raises:
-            TableError: if it cannot be read.
-            StudyError: if its contents have changed.
-        """
-        from nasearch.study.tabular import identity_parts, table_of
-
-        table = table_of(self.settings)
-        if table is not None and identity_parts(table)["proxy"] != self.identity.fixed["proxy"]:
-            raise StudyError(
-                f"the table {table.source} of study {self.name!r} has changed since it was made; "
-                "put the old one back, or start with --fresh"
-            )
-        return table
+        proxy = proxy_of(self.settings)
+        proxy.check_same(self.identity, self.name)
+        return proxy
 
     @cached_property
     def device(self) -> str:
@@ -148,7 +138,7 @@ class Parts:
     @property
     def rungs(self) -> tuple[int, ...]:
         """Epochs after which candidates are validated, and stopped where they race; the last is the top."""
-        return rungs_of(self.recipe.epochs) if self.table is None else ()
+        return self.proxy.rungs(self)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -219,8 +209,8 @@ class Parts:
 
     def _note_run(self, command: str) -> None:
         """Keep who proposes and what was typed; the dashboard shows both."""
-        if self.settings.sampler not in self.samplers:
-            self._optuna.set_user_attr("nasearch:samplers", [*self.samplers, self.settings.sampler])
+        if self.settings.proposer not in self.samplers:
+            self._optuna.set_user_attr("nasearch:samplers", [*self.samplers, self.settings.proposer])
         if self._optuna.user_attrs.get("nasearch:racing") != self.settings.races:
             self._optuna.set_user_attr("nasearch:racing", self.settings.races)
         if command and not self.command:

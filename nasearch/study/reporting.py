@@ -110,10 +110,10 @@ def report_of(
         space=str(found["space"]),
         space_about=str(found["space_about"]),
         space_size=study.space.size,
-        sampler=", ".join(study.samplers) or study.settings.sampler,
+        sampler=", ".join(study.samplers) or study.settings.proposer,
         seed=study.seed,
         deterministic=study.threads is not None,
-        recipe=study.recipe.to_dict() if study.table is None else {},
+        recipe=dict(study.identity.fixed["recipe"]),
         device=device,
         versions=libraries,
         budget=max(study.settings.budget, study.spent),
@@ -133,8 +133,6 @@ def report_of(
 def _data(study: Study) -> DataFacts:
     """Of a study on a table without images, splits of none."""
     splits = (study.dataset.train, study.dataset.val, study.dataset.test) if study.has_images else ((),) * 3
-    table = study.table
-    fingerprint = study.dataset.fingerprint if table is None else table.fingerprint
     return DataFacts(
         name=str(study.identity.found["data"]),
         about=str(study.identity.found.get("data_about", "")),
@@ -144,7 +142,7 @@ def _data(study: Study) -> DataFacts:
         val=len(splits[1]),
         test=len(splits[2]),
         split_seed=study.seed,
-        fingerprint=fingerprint,
+        fingerprint=study.proxy.fingerprint(study),
     )
 
 

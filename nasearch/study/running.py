@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nasearch.executors import Recalling
 from nasearch.study.environment import deterministic
 from nasearch.study.lending import lent_by
-from nasearch.study.opening import in_process, make_bench, make_executor, make_rules
+from nasearch.study.opening import make_bench, make_rules
 from nasearch.study.progress import Progress, RunSummary
 from nasearch.study.proposals import Proposals
 from nasearch.study.race import Race
@@ -39,13 +39,12 @@ def run(
     started = time.monotonic()
     board, rules = study._board(), make_rules(study)
     left = budget - study.spent
-    with (
-        study._owned("run") as lease,
-        store.guard(),
-        deterministic(study.threads),
-        _checkpoints(study.directory / "checkpoints", progress) as checkpoints,
-        make_executor(study, left) if left > 0 else in_process(study) as executor,
-    ):
+    with study._owned("run") as lease, store.guard(), deterministic(study.threads), ExitStack() as opened:
+        checkpoints = opened.enter_context(_checkpoints(study.directory / "checkpoints", progress))
+        proxy = study.proxy
+        if left > 0:
+            proxy.prepare(study, progress)
+        executor = opened.enter_context(proxy.executor(study, left) if left > 0 else proxy.in_process(study))
         bench = make_bench(study, executor, checkpoints)
         if lender is not None:
             bench = dataclasses.replace(bench, executor=Recalling(executor, lent_by(lender, bench)))
@@ -62,7 +61,7 @@ def run(
             progress.told(trial, board.standing(study.spent, budget))
 
         seed = study.identity.proposal_seed
-        proposals = Proposals(study._optuna, rules, study.settings.sampler, seed, known.get, on_told)
+        proposals = Proposals(study._optuna, rules, study.settings.proposer, seed, known.get, on_told)
         race = _race(study)
         search = Search(store, study_id, lease, proposals, bench, rules, race, study.seed, progress, on_told)
         stopped = search.run(budget, time_s)

@@ -13,15 +13,24 @@ import yaml
 from nasearch.errors import SettingsError
 from nasearch.samplers import SAMPLERS
 from nasearch.space.reader import Document, read_yaml
+from nasearch.study.proxies.names import PROXIES, argument_of, choice_of, form_of, in_words
 
 DEFAULT_STORAGE = "sqlite:///studies/nasearch.db"
 PRECISIONS = ("auto", "float32", "bfloat16")
-TABLE = "table:"
+NO_IMAGES = "table:"
+"""In the place of a fingerprint of images, for a study that has none: it is on a table."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _setting(default: Any, about: str) -> Any:
     return field(default=default, metadata={"help": about})
+
+
+def _default_samplers() -> str:
+    """Who proposes with which proxy, for the help."""
+    first, *others = [(form_of(name), choice.sampler) for name, choice in PROXIES.items()]
+    own = [f"{sampler} with --proxy {form}" for form, sampler in others if sampler != first[1]]
+    return ", ".join([first[1], *own])
 
 
 @dataclass(frozen=True)
@@ -49,15 +58,13 @@ class StudySettings:
     references: tuple[str, ...] = _setting(
         (), "Known network to train with the same proxy and draw beside the front: a name or a space file."
     )
-    sampler: str = _setting("surrogate", f"Who proposes: {', '.join(SAMPLERS)}.")
+    sampler: str | None = _setting(
+        None, f"Who proposes: {', '.join(SAMPLERS)}; {_default_samplers()} if not given."
+    )
     baseline: str | None = _setting(
         None, "Sampler to compare with at equal budget, such as random; its study is NAME.SAMPLER."
     )
-    proxy: str = _setting(
-        "trained",
-        "How a candidate is judged: trained (a short training), or table:FILE (looked up in a table of "
-        "trained networks).",
-    )
+    proxy: str = _setting("trained", f"How a candidate is judged: {in_words()}.")
     recipe: str = _setting("proxy", "Recipe of the proxy training: a built-in name or a YAML file.")
     epochs: int | None = _setting(
         None, "Epochs of the proxy training; the recipe's own, more on few images, if not given."
@@ -127,8 +134,7 @@ class StudySettings:
                 f"workers is {several} in a deterministic study; expected 1, on one device: the order in "
                 "which several candidates end is chance, and with it what is proposed next"
             )
-        if self.proxy != "trained" and not (self.proxy.startswith(TABLE) and self.proxy != TABLE):
-            raise SettingsError(f"proxy is {self.proxy!r}; expected trained or table:FILE")
+        choice_of(self.proxy)
         if self.time is not None:
             seconds_of(self.time)
         if self.study is not None and not re.fullmatch(r"(?!\d+$)\w[\w.+-]{0,99}", self.study):
@@ -138,9 +144,15 @@ class StudySettings:
             )
 
     @property
+    def proposer(self) -> str:
+        """Who proposes: as said, else who is best with the proxy."""
+        return choice_of(self.proxy).sampler if self.sampler is None else self.sampler
+
+    @property
     def races(self) -> bool:
-        """Whether candidates race: as said, else where the sampler can learn from stopped ones."""
-        return SAMPLERS[self.sampler].races if self.racing is None else self.racing
+        """Whether candidates race, if they can: as said, else where the sampler learns from stopped ones."""
+        wanted = SAMPLERS[self.proposer].races if self.racing is None else self.racing
+        return wanted and choice_of(self.proxy).races
 
     @property
     def time_s(self) -> float | None:
@@ -166,8 +178,8 @@ class StudySettings:
         for name in ("space", "recipe", "winner_recipe"):
             if name in given:
                 given[name] = _beside(path, given[name])
-        if given.get("proxy", "").startswith(TABLE):
-            given["proxy"] = f"{TABLE}{_beside(path, given['proxy'].removeprefix(TABLE))}"
+        if file := argument_of(given.get("proxy", "")):
+            given["proxy"] = f"{given['proxy'].removesuffix(file)}{_beside(path, file)}"
         if "references" in given:
             given["references"] = tuple(_beside(path, name) for name in given["references"])
         if "plugins" in given:

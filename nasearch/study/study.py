@@ -47,7 +47,7 @@ class Study(Parts):
         objectives: Sequence[str] = ("accuracy", "macs"),
         limits: Sequence[str] = (),
         references: Sequence[str | Path] = (),
-        sampler: str = "surrogate",
+        sampler: str | None = None,
         baseline: str | None = None,
         proxy: str = "trained",
         recipe: str | Path = "proxy",
@@ -113,34 +113,29 @@ class Study(Parts):
         """Make or go on with the study that settings describe; errors as in `create`."""
         from nasearch.measure import resolve_device
         from nasearch.study.opening import identity_of, load_data
+        from nasearch.study.proxies.proxy import proxy_of
         from nasearch.study.references import known_networks
-        from nasearch.study.tabular import check_fits, check_images, space_of, table_of, wants_images
 
         resolve_device(settings.device)
-        for sampler in (settings.sampler, settings.baseline or "random"):
+        for sampler in (settings.proposer, settings.baseline or "random"):
             if sampler not in SAMPLERS:
                 make_sampler(sampler, 0, 0)
         parse_objectives(settings.objectives)
         parse_limits(settings.limits)
         load_plugins(*settings.plugins)
-        table = table_of(settings)
-        space = space or space_of(settings, table)
-        if table is not None:
-            check_fits(table, space)
+        proxy = proxy_of(settings)
+        space = space or proxy.space()
         references = known_networks(settings.references)
-        if dataset is None and wants_images(settings):
+        if dataset is None and proxy.wants_images:
             dataset = load_data(settings)
-        if table is not None and dataset is not None:
-            check_images(table, dataset)
-        identity = identity_of(settings, space, dataset, table)
-        # A table says more of a study than the images that its winner may be trained on.
-        data = dataset.name if dataset is not None and table is None else settings.proxy
-        name = settings.study or default_name(space.name, data)
+        proxy.check(space, dataset)
+        identity = identity_of(settings, space, dataset, proxy)
+        name = settings.study or default_name(space.name, proxy.name_of_data(dataset))
         store = Store.open(settings.storage)
         try:
             record = claim(store, name, identity, fresh=settings.fresh)
-            Identity.from_dict(record.identity).check_sampler(settings.sampler, name)
-            return cls(store, record, space, settings, dataset, references, table)
+            Identity.from_dict(record.identity).check_sampler(settings.proposer, name)
+            return cls(store, record, space, settings, dataset, references, proxy)
         except BaseException:
             store.close()
             raise

@@ -10,7 +10,6 @@ from nasearch.nets import build
 from nasearch.space import Architecture
 from nasearch.study.opening import judged
 from nasearch.study.progress import Progress
-from nasearch.study.tabular import table_latency
 
 if TYPE_CHECKING:
     from nasearch.study.study import Study
@@ -18,8 +17,9 @@ if TYPE_CHECKING:
 
 def latency(study: Study, architecture: Architecture) -> Latency:
     """The latency on the study's device, from the store where it was taken there and in this runtime."""
-    if study.table is not None:
-        return table_latency(study.table, architecture)
+    given = study.proxy.latency(architecture)
+    if given is not None:
+        return given
     store, study_id = study._store, study._record.id
     known = store.latency(study_id, architecture.key)
     if known is not None and (known["device"], known["runtime"]) == timed_by(study.device):
@@ -32,7 +32,7 @@ def latency(study: Study, architecture: Architecture) -> Latency:
 
 def time_front(study: Study, progress: Progress) -> None:
     """Time the networks of the front and the references, those not timed yet."""
-    if study.table is not None:  # which has a latency or has none; this machine's would not compare
+    if not study.proxy.times_here:
         return
     for trial in study.front():
         progress.message(f"timing trial {trial.number}")

@@ -14,7 +14,7 @@ from nasearch.space import SearchSpace
 from nasearch.study import Progress, RunSummary, Study, ledger
 from nasearch.study.identity import Kinship
 from nasearch.study.lending import lent_by
-from nasearch.study.opening import in_process, make_bench
+from nasearch.study.opening import make_bench
 from nasearch.study.search import training_seed
 from nasearch.study.siblings import sibling_name, siblings_of
 from nasearch.study.summaries import summaries_of
@@ -103,7 +103,7 @@ def test_only_the_same_training_is_taken_over(make_study: Make) -> None:
     study.run(budget=1)
     trial = study.trials()[0]
     job = Job(0, trial.architecture, training_seed(study.seed, trial.key))
-    bench = make_bench(study, in_process(study))
+    bench = make_bench(study, study.proxy.in_process(study))
     same = lent_by(study, bench)(job)
     assert same is not None
     assert same.accuracy == trial.values["accuracy"]

@@ -13,8 +13,8 @@ from nasearch import SearchSpace
 from nasearch.errors import SettingsError, StudyError, TableError
 from nasearch.measure.table import load_table
 from nasearch.study import Study, StudySettings
+from nasearch.study.proxies.table import Looked, check_fits
 from nasearch.study.reporting import report_of
-from nasearch.study.tabular import check_fits
 from nasearch.study.tabular_bench import bench_table
 from tests.study.conftest import write_images
 from tests.support.small_tables import accuracy_of, write_flat, write_tiny
@@ -88,8 +88,8 @@ def test_it_goes_on_by_name_and_by_the_same_settings(tabular: Make, tmp_path: Pa
 def test_a_latency_of_the_table_as_an_objective(tabular: Make) -> None:
     study = tabular(objectives=["accuracy", "latency_ms"], name="timed")
     study.run(budget=4)
-    table = study.table
-    assert table is not None
+    assert isinstance(study.proxy, Looked)
+    table = study.proxy.table
     for trial in study.trials():
         row = table.find(dict(trial.architecture.decisions))
         assert trial.values["latency_ms"] == table.columns["milliseconds"][row]

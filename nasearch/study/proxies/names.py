@@ -1,0 +1,66 @@
+"""The kinds of proxy by name, without torch: what help texts and settings need.
+
+A new kind is a row here, and a subclass of `nasearch.study.proxies.proxy.StudyProxy` in a file of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nasearch.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class ProxyChoice:
+    """A kind of proxy that a study can name.
+
+    Attributes:
+        home: module of this package and class in it, with a colon between.
+        about: what it is, in a few words, for the help.
+        takes: what stands behind its name and a colon, such as FILE; empty if the name is all.
+        sampler: who proposes where the settings name nobody.
+        races: whether there are epochs after which a candidate can be stopped.
+    """
+
+    home: str
+    about: str
+    takes: str = ""
+    sampler: str = "surrogate"
+    races: bool = False
+
+
+PROXIES: dict[str, ProxyChoice] = {
+    "trained": ProxyChoice("trained:Trained", "a short training", races=True),
+    "table": ProxyChoice("table:Looked", "looked up in a table of trained networks", takes="FILE"),
+}
+
+
+def form_of(name: str) -> str:
+    """How a kind is written: `trained`, or `table:FILE`."""
+    takes = PROXIES[name].takes
+    return f"{name}:{takes}" if takes else name
+
+
+def in_words() -> str:
+    """Every kind for a help text."""
+    forms = [f"{form_of(name)} ({choice.about})" for name, choice in PROXIES.items()]
+    return f"{', '.join(forms[:-1])}, or {forms[-1]}"
+
+
+def choice_of(text: str) -> ProxyChoice:
+    """The kind of proxy that a setting names.
+
+    Raises:
+        SettingsError: if it is none.
+    """
+    name, colon, rest = text.partition(":")
+    choice = PROXIES.get(name)
+    if choice is None or not (rest if choice.takes else not colon):
+        forms = [form_of(each) for each in PROXIES]
+        raise SettingsError(f"proxy is {text!r}; expected {', '.join(forms[:-1])} or {forms[-1]}")
+    return choice
+
+
+def argument_of(text: str) -> str:
+    """What stands behind the name of a kind: of `table:FILE` the file, of `trained` nothing."""
+    return text.partition(":")[2]

@@ -1,0 +1,123 @@
+"""What a study asks of the way in which it judges its candidates."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nasearch.executors import Executor
+from nasearch.measure import Latency, timed_by
+from nasearch.measure.trained import AnyFidelity
+from nasearch.space import Architecture, SearchSpace
+from nasearch.study.proxies.names import argument_of, choice_of
+
+if TYPE_CHECKING:
+    from nasearch.data import Dataset
+    from nasearch.study.identity import Identity
+    from nasearch.study.parts import Parts
+    from nasearch.study.progress import Progress
+    from nasearch.study.settings import StudySettings
+    from nasearch.study.study import Study
+
+
+class StudyProxy(ABC):
+    """How the candidates of one study are judged.
+
+    It is made of settings before there is a study, and then kept by the study. The methods of the first part
+    are asked while a study is made, those of the second while one is run or shown.
+    """
+
+    def __init__(self, settings: StudySettings) -> None:
+        """Errors: as the kind has them, where it cannot be had as the settings say."""
+        self.settings = settings
+
+    # while a study is made
+
+    @property
+    def wants_images(self) -> bool:
+        """Whether images are to be loaded."""
+        return True
+
+    def space(self) -> SearchSpace:
+        """The space that the settings name."""
+        return SearchSpace.load(self.settings.space)
+
+    def check(self, space: SearchSpace, dataset: Dataset | None) -> None:  # noqa: B027  # most judge any
+        """Refuse a space or images that it cannot judge."""
+
+    def name_of_data(self, dataset: Dataset | None) -> str:
+        """What the study's default name says of the data."""
+        return dataset.name if dataset is not None else self.settings.proxy
+
+    @abstractmethod
+    def fixed(self, space: SearchSpace, dataset: Dataset | None) -> Mapping[str, Any]:
+        """Its parts of a study's identity, which never change; `recipe` among them."""
+
+    @abstractmethod
+    def found(self, space: SearchSpace, dataset: Dataset | None) -> Mapping[str, Any]:
+        """What is noted beside them; `fidelity`, for people, and `proxy` unless it is trained among them."""
+
+    def timed_on(self) -> str:
+        """Where latencies come from, for a study that is led by them."""
+        return " in ".join(timed_by(self.settings.device))
+
+    # while a study is run or shown
+
+    def check_same(self, identity: Identity, name: str) -> None:  # noqa: B027  # most need nothing else
+        """Refuse to go on where what it judges by has changed since the study was made.
+
+        Raises:
+            StudyError: saying what to do.
+        """
+
+    def rungs(self, study: Parts) -> tuple[int, ...]:
+        """Epochs after which candidates are validated, the top last; none where they are not trained."""
+        return ()
+
+    def epochs(self, study: Study) -> int:
+        """Of a candidate's bar."""
+        return 1
+
+    @abstractmethod
+    def fidelity(self, study: Study) -> AnyFidelity:
+        """What a measurement stands for; kept with each, and measurements compare only where it is equal."""
+
+    def prepare(self, study: Study, progress: Progress) -> None:  # noqa: B027  # most need nothing
+        """Make ready what all candidates need, by the process that owns the study; again is harmless."""
+
+    @abstractmethod
+    def in_process(self, study: Study) -> Executor:
+        """Judges a candidate at a time in this process."""
+
+    def executor(self, study: Study, budget: int) -> Executor:
+        """Where the candidates of a run are judged, of which `budget` are left."""
+        return self.in_process(study)
+
+    @property
+    def times_here(self) -> bool:
+        """Whether latencies are measured on this machine."""
+        return True
+
+    def latency(self, architecture: Architecture) -> Latency | None:
+        """A latency that is known without measuring; None where it is measured."""
+        return None
+
+    def fingerprint(self, study: Study) -> str:
+        """Of what candidates are judged on."""
+        return study.dataset.fingerprint
+
+
+def proxy_of(settings: StudySettings) -> StudyProxy:
+    """The proxy that settings name; errors as its kind has them."""
+    module, _, name = choice_of(settings.proxy).home.partition(":")
+    kind: type[StudyProxy] = getattr(import_module(f"nasearch.study.proxies.{module}"), name)
+    return kind(settings)
+
+
+def lasting(text: str) -> str:
+    """`table:FILE` with the file's path made absolute, so that a study finds it from any folder."""
+    file = argument_of(text)
+    return f"{text.removesuffix(file)}{Path(file).expanduser().resolve()}" if file else text
