@@ -46,6 +46,13 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)
 
 
+def scores_option(command: Command) -> Command:
+    """Add `--scores`."""
+    return click.option(
+        "--scores", is_flag=True, help="Show scores without training, where networks have some."
+    )(command)
+
+
 def plugins_option(command: Command) -> Command:
     """Add `--plugins`, whose files are loaded before the command begins; it receives nothing."""
 

@@ -9,6 +9,7 @@ from nasearch.cli.common import (
     json_option,
     load_study,
     plugins_option,
+    scores_option,
     storage_option,
     study_argument,
 )
@@ -18,6 +19,7 @@ from nasearch.cli.options import settings_options, split_names
 @click.command()
 @study_argument
 @click.option("--plot", is_flag=True, help="Draw the front in the terminal as well.")
+@scores_option
 @settings_options("references", "device")
 @storage_option
 @plugins_option
@@ -27,6 +29,7 @@ def command(
     ctx: click.Context,
     study: str | None,
     plot: bool,
+    scores: bool,
     references: tuple[str, ...],
     device: str | None,
     storage: str,
@@ -44,7 +47,7 @@ def command(
         if references:
             with interruptible(ctx, loaded), display(as_json) as progress:
                 loaded.add_references(split_names(references), progress=progress)
-        print_front(loaded, as_json)
+        print_front(loaded, as_json, scores=scores)
         if plot and not as_json:
             from nasearch.report.terminal_plot import terminal_plot
             from nasearch.study.reporting import picture_of

@@ -101,15 +101,15 @@ def write_report(study: Study, progress: Display) -> None:
         progress.message(comparison_line(comparison))
 
 
-def print_front(study: Study, as_json: bool) -> None:
-    """The front as a table, with the knee and the references marked, or as JSON."""
+def print_front(study: Study, as_json: bool, *, scores: bool = False) -> None:
+    """The front as a table, with the knee and the references marked, and scores if asked; or as JSON."""
     objectives = [objective.name for objective in study.objectives]
     rows, references = cheapest_first(rows_of(study), objectives), references_of(study)
     if as_json:
         echo_json({"study": study.name, **front_json(rows, objectives, references)})
         return
     out = console()
-    out.print(front_table(rows, objectives, f"Front of {study.name}", out.width, references))
+    out.print(front_table(rows, objectives, f"Front of {study.name}", out.width, references, scores=scores))
 
 
 def command_line() -> str:

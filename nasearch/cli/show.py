@@ -36,6 +36,7 @@ def command(target: tuple[str, ...], storage: str, as_json: bool) -> None:
     with load_study(name, storage) as study:
         from nasearch.measure import architecture_cost
         from nasearch.report.drawing import network_json, network_table
+        from nasearch.report.tables import scores_json
 
         trial = study.winner() if number is None else study.trial(number)
         blocks = study.block_costs(trial.number)
@@ -52,6 +53,7 @@ def command(target: tuple[str, ...], storage: str, as_json: bool) -> None:
                 "reason": trial.reason or None,
                 "key": trial.key,
                 "values": dict(trial.values),
+                "scores": scores_json(trial.scores),
                 "decisions": dict(trial.architecture.decisions),
                 **network_json(blocks),
                 "peak_activation_bytes": whole.peak_activation_bytes,
@@ -72,11 +74,14 @@ def command(target: tuple[str, ...], storage: str, as_json: bool) -> None:
 
 
 def _facts(trial: TrialRecord) -> str:
-    """Outcome, reason, measured values and learning curve in a few lines."""
-    from nasearch.report.formatting import metric, percent, title
+    """Outcome, reason, measured values, scores and learning curve in a few lines."""
+    from nasearch.report.formatting import metric, percent, score, title
 
     lines = [trial.outcome if not trial.reason else f"{trial.outcome}: {trial.reason}"]
     lines += [f"{title(name)}: {metric(name, value)}" for name, value in trial.values.items()]
+    if trial.scores:
+        found = ", ".join(f"{name} {score(value)}" for name, value in sorted(trial.scores.items()))
+        lines.append(f"scores without training: {found}")
     if trial.curve:
         curve = ", ".join(percent(point.val_accuracy) for point in trial.curve)
         lines.append(f"accuracy by epoch: {curve}")

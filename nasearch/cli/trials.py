@@ -10,6 +10,7 @@ from nasearch.cli.common import (
     json_option,
     load_study,
     plugins_option,
+    scores_option,
     storage_option,
     study_argument,
 )
@@ -25,10 +26,11 @@ from nasearch.report.content import OUTCOMES
     multiple=True,
     help="Only trials with this outcome. Repeatable.",
 )
+@scores_option
 @storage_option
 @plugins_option
 @json_option
-def command(study: str | None, outcomes: tuple[str, ...], storage: str, as_json: bool) -> None:
+def command(study: str | None, outcomes: tuple[str, ...], scores: bool, storage: str, as_json: bool) -> None:
     """List the trials of a study.
 
     STUDY left out means the last one. Refused and repeated trials cost nothing of the budget: the first broke
@@ -44,4 +46,5 @@ def command(study: str | None, outcomes: tuple[str, ...], storage: str, as_json:
     if as_json:
         echo_json({"study": name, **trials_json(rows, objectives)})
     else:
-        console().print(trials_table(rows, objectives, title=f"Trials of {name}", width=console().width))
+        title, out = f"Trials of {name}", console()
+        out.print(trials_table(rows, objectives, title, out.width, scores=scores))

@@ -24,6 +24,7 @@ class FrontRow:
         number: of the trial in its study.
         label: the network in a few words, such as "3 stages, mbconv k5 e4, 24-40-64".
         values: metric name -> value, for what was measured; objectives and other costs alike.
+        scores: without training, by name, more is better; -inf where the network lets no signal through.
         outcome: one of `OUTCOMES`.
         reason: why it was refused, failed or stopped; empty otherwise.
         is_front: not dominated by another complete trial.
@@ -36,6 +37,7 @@ class FrontRow:
     number: int
     label: str
     values: Mapping[str, float]
+    scores: Mapping[str, float] = field(default_factory=dict)
     outcome: str = "complete"
     reason: str = ""
     is_front: bool = False

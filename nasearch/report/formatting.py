@@ -9,6 +9,7 @@ from nasearch.pareto import OBJECTIVES
 from nasearch.report.content import FrontRow, Reference
 
 MISSING = "–"
+NO_SIGNAL = "no signal"
 TITLES = {
     "accuracy": "accuracy",
     "params": "parameters",
@@ -65,6 +66,18 @@ def metric(name: str, value: float | None, iqr_ms: float | None = None) -> str:
     if unit == "ms":
         return milliseconds(value, iqr_ms)
     return f"{value:.4g}"
+
+
+def score(value: float | None) -> str:
+    """A score without training: four digits, "no signal" for -inf, a dash where there is none."""
+    if value is None:
+        return MISSING
+    return NO_SIGNAL if value == -math.inf else f"{value:.4g}"
+
+
+def score_names(rows: Iterable[FrontRow]) -> list[str]:
+    """Names of all scores in `rows`, by the alphabet."""
+    return sorted({name for row in rows for name in row.scores})
 
 
 def title(name: str) -> str:

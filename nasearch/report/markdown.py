@@ -14,6 +14,7 @@ def report_md(report: StudyReport) -> str:
         _head,
         _winner,
         _front,
+        _scores,
         _references,
         _baselines,
         _search,
@@ -132,6 +133,24 @@ def _front(report: StudyReport) -> list[str]:
         )
         lines += ["", f"Hypervolume: {100 * report.hypervolume:.2f} % of the box up to ({corner})."]
     return lines
+
+
+def _scores(report: StudyReport) -> list[str]:
+    """What was told of the front without training; nothing where no network of it has scores."""
+    picture = report.picture
+    rows = [row for row in layout.front_rows(picture.rows, layout.panels(picture)[0]) if row.scores]
+    if not rows:
+        return []
+    names = formatting.score_names(rows)
+    body = [(str(row.number), *tables.score_cells(row, names)) for row in rows]
+    return [
+        "## Scores without training",
+        "",
+        *_table(("trial", *map(_code, names)), body),
+        "",
+        "More is taken to be better. Scores tell bad networks from good ones; among the best they hardly say",
+        "which is better, and no accuracy here is one.",
+    ]
 
 
 def _references(report: StudyReport) -> list[str]:

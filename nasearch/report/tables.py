@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.table import Table
@@ -32,6 +33,8 @@ def front_table(
     title: str | None = None,
     width: int | None = None,
     references: Sequence[Reference] = (),
+    *,
+    scores: bool = False,
 ) -> Table:
     """The front, a network a row, in the order given; the knee is marked and in bold.
 
@@ -42,22 +45,26 @@ def front_table(
         width: of the terminal; metrics that are no objectives are left out, last first, where they would
             leave no room for the networks. None: all are shown.
         references: known networks, below the front and marked.
+        scores: whether scores without training have columns of their own.
     """
     shown = [row for row in rows if row.is_front]
+    scored = formatting.score_names(shown) if scores else []
     every: list[FrontRow | Reference] = [*shown, *references]
     marks = max([0, *(len(mark(row)) for row in shown), 9 if references else 0])
-    names, room = _fitting(every, objectives, width, fixed=marks + 11)
+    names, room = _fitting(every, objectives, width, fixed=marks + 11 + _score_room(shown, scored))
     table = _table(title)
     table.add_column("", no_wrap=True)
     table.add_column("trial", justify="right", no_wrap=True)
     for name in names:
         table.add_column(formatting.title(name), justify="right", no_wrap=True)
+    _add_scores(table, scored)
     table.add_column("network", overflow="fold", min_width=room)
     for row in shown:
         table.add_row(
             mark(row),
             str(row.number),
             *cells(row, names),
+            *score_cells(row, scored),
             Text(row.label),
             style="bold" if row.is_knee else "",
         )
@@ -66,23 +73,35 @@ def front_table(
     for reference in references:
         words = f"{reference.name}, failed: {reference.reason}" if reference.reason else reference.name
         style = "red" if reference.reason else "green"
-        table.add_row("reference", "", *cells(reference, names), Text(words), style=style)
+        blank = [""] * len(scored)
+        table.add_row("reference", "", *cells(reference, names), *blank, Text(words), style=style)
     if "latency_ms" in names and any(row.latency_iqr_ms is not None for row in every):
         table.caption = "± half the interquartile range"
     return table
 
 
 def trials_table(
-    rows: Sequence[FrontRow], objectives: Sequence[str], title: str | None = None, width: int | None = None
+    rows: Sequence[FrontRow],
+    objectives: Sequence[str],
+    title: str | None = None,
+    width: int | None = None,
+    *,
+    scores: bool = False,
 ) -> Table:
-    """All trials as given, with outcome and, where there is one, the reason; `width` as in `front_table`."""
+    """All trials as given, with outcome and, where there is one, the reason.
+
+    `width` and `scores` as in `front_table`.
+    """
+    scored = formatting.score_names(rows) if scores else []
     outcomes = max([7, *(len(row.outcome) + (len(mark(row)) + 3 if mark(row) else 0) for row in rows)])
-    names, room = _fitting(rows, objectives, width, fixed=outcomes + 20, wanted=_REASON)
+    fixed = outcomes + 20 + _score_room(rows, scored)
+    names, room = _fitting(rows, objectives, width, fixed=fixed, wanted=_REASON)
     table = _table(title)
     table.add_column("trial", justify="right", no_wrap=True)
     table.add_column("outcome", no_wrap=True)
     for name in names:
         table.add_column(formatting.title(name), justify="right", no_wrap=True)
+    _add_scores(table, scored)
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("network, or reason", overflow="fold", min_width=room)
     for row in rows:
@@ -92,6 +111,7 @@ def trials_table(
             str(row.number),
             outcome,
             *cells(row, names),
+            *score_cells(row, scored),
             seconds,
             Text(row.reason or row.label),
             style=_STYLES.get(row.outcome, ""),
@@ -188,6 +208,7 @@ def row_json(row: FrontRow) -> Json:
         "outcome": row.outcome,
         "reason": row.reason or None,
         "values": {name: _raw(value) for name, value in row.values.items()},
+        "scores": scores_json(row.scores),
         "latency_iqr_ms": row.latency_iqr_ms,
         "seconds": row.seconds,
         "is_front": row.is_front,
@@ -214,6 +235,26 @@ def cells(row: FrontRow | Reference, names: Sequence[str]) -> list[str]:
         formatting.metric(name, row.values.get(name), row.latency_iqr_ms if name == "latency_ms" else None)
         for name in names
     ]
+
+
+def score_cells(row: FrontRow, names: Sequence[str]) -> list[str]:
+    """These scores as tables show them."""
+    return [formatting.score(row.scores.get(name)) for name in names]
+
+
+def scores_json(scores: Mapping[str, float]) -> dict[str, float | None]:
+    """Scores without training by name; None for "no signal", which JSON has no number for."""
+    return {name: None if value == -math.inf else value for name, value in scores.items()}
+
+
+def _add_scores(table: Table, names: Sequence[str]) -> None:
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+
+
+def _score_room(rows: Sequence[FrontRow], names: Sequence[str]) -> int:
+    """Characters that the columns of scores take."""
+    return sum(2 + max([len(name), *(len(score_cells(row, [name])[0]) for row in rows)]) for name in names)
 
 
 def _raw(value: float) -> float | int:

@@ -28,6 +28,22 @@ def finite(values: Mapping[str, Any], what: str) -> dict[str, float]:
     }
 
 
+def score(value: float, what: str) -> float | None:
+    """A score as a column holds it: None for -inf, "no signal", which neither SQL nor JSON can hold.
+
+    Raises:
+        MeasurementError: for NaN, infinity, and what is no number.
+    """
+    if value == -math.inf:
+        return None
+    return float(finite({"score": value}, what)["score"])
+
+
+def scored(value: float | None) -> float:
+    """What `score` was given: -inf, which ranks lowest, for None."""
+    return -math.inf if value is None else value
+
+
 def plain(data: Mapping[str, Any], what: str) -> dict[str, Any]:
     """The data as JSON gives it back: tuples as lists, nothing that is not finite.
 

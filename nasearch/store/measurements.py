@@ -121,9 +121,14 @@ def beginning(
         "reason": None,
         "started_at": datetime.now(UTC),
         "ended_at": None,
-        "architecture_id": _row_of(connection, ARCHITECTURES, body, {"key": key, "body": body}),
+        "architecture_id": architecture_row(connection, key, body),
         "device_id": _device(connection, plain(device, f"device of {what}")),
     }
+
+
+def architecture_row(connection: Connection, key: str, body: str) -> int:
+    """The id of an architecture's row, made if it is new."""
+    return _row_of(connection, ARCHITECTURES, body, {"key": key, "body": body})
 
 
 def add_curve_point(connection: Connection, measurement_id: int, row: CurveRow) -> None:

@@ -10,6 +10,7 @@ from nasearch.space import Architecture
 
 State = Literal["running", "complete", "raced_out", "failed"]
 Outcome = Literal["complete", "raced_out", "failed", "refused", "repeated", "running"]
+Fate = Literal["kept", "screened_out", "failed"]
 
 
 @dataclass(frozen=True)
@@ -156,10 +157,37 @@ class FinishRecord:
 
 
 @dataclass(frozen=True)
+class ScreenedRecord:
+    """A candidate that a screen looked at; it is no trial unless it was trained afterwards.
+
+    Attributes:
+        place: 0 for the most promising.
+        fate: `kept` ones go first into training.
+        values: its costs by metric.
+        scores: by name, more is better; -inf where the network lets no signal through.
+        reason: why it was not kept, else None.
+    """
+
+    key: str
+    architecture_json: str
+    place: int
+    fate: Fate
+    values: dict[str, float] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+    reason: str | None = None
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network that was looked at."""
+        return Architecture.from_json(self.architecture_json)
+
+
+@dataclass(frozen=True)
 class TrialRecord:
     """A trial as reports and the command line see it: Optuna's part and ours together.
 
     Attributes:
+        scores: without training, by name, more is better; -inf where the network lets no signal through.
         curve: as far as it was trained, also of one that was raced out.
         rungs: (epoch, accuracy) at each rung of the race that it reached.
     """
@@ -169,6 +197,7 @@ class TrialRecord:
     key: str
     architecture: Architecture
     values: dict[str, float] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
     seconds: float | None = None
     reason: str | None = None
     curve: tuple[CurveRow, ...] = ()

@@ -28,6 +28,7 @@ from nasearch.store.records import (
 )
 from nasearch.store.references import References
 from nasearch.store.schema import migrate
+from nasearch.store.scores import Scores
 from nasearch.store.tables import FINISHES, LATENCIES, STUDIES
 from nasearch.store.trial_storage import TrialStorage
 
@@ -57,12 +58,14 @@ class Store:
     Attributes:
         optuna: storage for `optuna.create_study` and `optuna.load_study`.
         references: the known networks measured beside the candidates.
+        scores: of networks without training, and what a screen made of them.
     """
 
     def __init__(self, database: Database, optuna: TrialStorage) -> None:
         self._database = database
         self.optuna = optuna
         self.references = References(database)
+        self.scores = Scores(database)
 
     @classmethod
     def open(cls, url: str) -> Store:

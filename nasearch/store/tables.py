@@ -185,3 +185,30 @@ FINISHES = Table(
     Column("details", JSON, nullable=False),
     Column("finished_at", UtcDateTime, nullable=False),
 )
+
+# By key and not by measurement: scores are of candidates that may never be trained.
+SCORES = Table(
+    f"{PREFIX}scores",
+    METADATA,
+    Column("study_id", ForeignKey(STUDIES.c.id), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("value", Float),  # NULL: the network lets no signal through, -inf in Python
+    Column("batch", Integer, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("scored_at", UtcDateTime, nullable=False),
+)
+
+# What a screen looked at. No trials: a thousand that were never trained would slow samplers and dashboard.
+SCREENED = Table(
+    f"{PREFIX}screened",
+    METADATA,
+    Column("study_id", ForeignKey(STUDIES.c.id), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("architecture_id", ForeignKey(ARCHITECTURES.c.id), nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("fate", String(16), nullable=False),
+    Column("measured", JSON, nullable=False),
+    Column("reason", Text),
+    Column("screened_at", UtcDateTime, nullable=False),
+)

@@ -23,12 +23,14 @@ class History:
         """Every trial that has an architecture, by number; with learning curves if asked."""
         store = self._store
         measurements = {entry.key: entry for entry in store.measurements(self._id)}
-        latencies = store.latencies(self._id)
+        latencies, scores = store.latencies(self._id), store.scores.all(self._id)
         points = store.curves(self._id) if curves else {}
         found = []
         for frozen in self._frozen():
             key = frozen.user_attrs.get(ledger.KEY, "")
-            record = ledger.record_of(frozen, measurements.get(key), latencies.get(key), points.get(key, ()))
+            record = ledger.record_of(
+                frozen, measurements.get(key), latencies.get(key), points.get(key, ()), scores.get(key)
+            )
             if record is not None:
                 found.append(record)
         return tuple(found)
@@ -52,8 +54,9 @@ class History:
         if frozen is None:
             last = len(self._frozen()) - 1
             raise StudyError(f"study {self._name!r} has no trial {number}; expected 0 to {last}")
-        measurement, latency, curve = self._store.measured(self._id, frozen.user_attrs.get(ledger.KEY, ""))
-        record = ledger.record_of(frozen, measurement, latency, curve)
+        key = frozen.user_attrs.get(ledger.KEY, "")
+        measurement, latency, curve = self._store.measured(self._id, key)
+        record = ledger.record_of(frozen, measurement, latency, curve, self._store.scores.of(self._id, key))
         if record is None:
             raise StudyError(f"trial {number} of {self._name!r} was interrupted before it had a network")
         return record, measurement

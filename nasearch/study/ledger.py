@@ -129,6 +129,7 @@ def record_of(
     measurement: MeasurementRecord | None,
     latency: Mapping[str, Any] | None,
     curve: tuple[CurveRow, ...] = (),
+    scores: Mapping[str, float] | None = None,
 ) -> TrialRecord | None:
     """What reports see of a trial; None for one that died before it had an architecture."""
     text = trial.user_attrs.get(ARCHITECTURE)
@@ -148,6 +149,7 @@ def record_of(
         key=attrs[KEY],
         architecture=Architecture.from_json(text),
         values=values,
+        scores=dict(scores or {}),
         seconds=measurement.seconds if measurement is not None and own else None,
         reason=attrs.get(REASON),
         curve=curve if own else (),

@@ -38,6 +38,7 @@ def rows_of(study: Study) -> tuple[FrontRow, ...]:
             number=trial.number,
             label=trial.architecture.label,
             values=trial.values,
+            scores=trial.scores,
             outcome=trial.outcome,
             reason=trial.reason or "",
             is_front=trial.number in front,

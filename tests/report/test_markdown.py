@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -109,3 +110,13 @@ def test_a_second_reading_of_the_test_split_is_counted() -> None:
 def test_a_deterministic_study_promises_the_same_again() -> None:
     assert "same candidates and accuracies" in report_md(replace(REPORT, deterministic=True))
     assert "same candidates and accuracies" not in TEXT
+
+
+def test_scores_of_the_front_are_said_to_be_no_accuracies() -> None:
+    assert "Scores without training" not in TEXT
+    rows = (replace(ROWS[0], scores={"synflow": 14.80818, "jacov": -math.inf}), *ROWS[1:])
+    found = report_md(replace(REPORT, picture=replace(REPORT.picture, rows=rows)))
+    section = found.partition("## Scores without training")[2].partition("\n## ")[0]
+    assert "| trial | `jacov` | `synflow` |" in section
+    assert "| 0 | no signal | 14.81 |" in section
+    assert "no accuracy here is one" in section

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -223,3 +224,36 @@ def test_a_network_as_json_has_the_sums() -> None:
     text = json.loads(json.dumps(network_json(NETWORK)))
     assert (text["params"], text["macs"], len(text["blocks"])) == (8_650, 1_000_000, 3)
     assert text["blocks"][0]["output_shape"] == [16, 28, 28]
+
+
+def scored(scores: dict[str, float]) -> tuple[FrontRow, ...]:
+    return (replace(ROWS[0], scores=scores), *ROWS[1:])
+
+
+def test_scores_have_columns_where_they_are_asked_for() -> None:
+    rows = scored({"synflow": 14.80818, "jacov": -math.inf})
+    for table in (front_table, trials_table):
+        plain = lines(table(rows, OBJECTIVES), width=240)
+        assert not any("synflow" in line for line in plain)
+        found = lines(table(rows, OBJECTIVES, scores=True), width=240)
+        head = line_with("jacov", found)
+        assert head.index("MACs") < head.index("jacov") < head.index("synflow") < head.index("network")
+        assert "no signal 14.81" in " ".join(line_with("mbconv k3 e4", found).split())
+        assert line_with("mbconv k5 e4", found).count("–") >= 2  # it has none
+
+
+def test_costs_make_room_for_scores_in_a_narrow_terminal() -> None:
+    rows = scored({"synflow": 14.80818})
+    found = lines(front_table(rows, OBJECTIVES, width=80, scores=True), width=80)
+    assert max(map(len, found)) <= 80
+    assert line_with("14.81", found)
+    assert not any("peak memory" in line for line in found)
+
+
+def test_scores_are_in_json_with_none_for_no_signal() -> None:
+    rows = scored({"synflow": 14.5, "jacov": -math.inf})
+    for found in (front_json(rows, OBJECTIVES)["front"], trials_json(rows, OBJECTIVES)["trials"]):
+        assert isinstance(found, list)
+        assert found[0]["scores"] == {"synflow": 14.5, "jacov": None}
+        assert found[1]["scores"] == {}
+        json.dumps(found, allow_nan=False)

@@ -48,6 +48,7 @@ def test_every_older_schema_is_upgraded(blank_url: str, older: str | None) -> No
         store.complete_measurement(measurement, {"accuracy": 0.5}, 1.0)
         reference = store.references.start(study.id, "resnet18", network, 0, {}, {})
         store.references.complete(reference, {"accuracy": 0.5}, 1.0)
+        store.scores.put(study.id, network.key, {"synflow": 1.5}, batch=64, seed=0)
 
 
 def test_a_store_of_the_first_version_keeps_what_it_has(blank_url: str) -> None:
@@ -66,6 +67,8 @@ def test_a_store_of_the_first_version_keeps_what_it_has(blank_url: str) -> None:
         (study,) = store.list_studies()
         assert (study.id, study.name) == (7, "old")
         assert store.references.all(study.id) == []
+        assert store.scores.all(study.id) == {}
+        assert store.scores.screen(study.id) == ()
 
 
 def test_revisions_are_in_order() -> None:
@@ -99,12 +102,12 @@ def test_a_failed_upgrade_leaves_what_was_there(blank_url: str, monkeypatch: pyt
     """All of the schema or nothing: also SQLite's tables are made in the one transaction."""
     database = Database(blank_url)
     with database.write() as connection:
-        connection.execute(text("CREATE TABLE nasearch_references (id INTEGER)"))  # the last table to be made
+        connection.execute(text("CREATE TABLE nasearch_screened (id INTEGER)"))  # the last table to be made
     with pytest.raises(StoreError, match="already exists"):
         migrate(database)
     with database.write() as connection:
         assert current_revision(connection) is None
-        connection.execute(text("DROP TABLE nasearch_references"))
+        connection.execute(text("DROP TABLE nasearch_screened"))
     migrate(database)
     assert differences(database) == []
     database.close()
