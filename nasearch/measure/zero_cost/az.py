@@ -77,7 +77,7 @@ def gradient_signal(before: Tensor, after: Tensor) -> float:
     """
     signs = torch.randint(0, 2, after.shape, device=after.device).to(after.dtype) * 2 - 1
     grad = None
-    if after.requires_grad:
+    if before.requires_grad and after.requires_grad:  # a cell without a connection gives a constant
         (grad,) = derived(after, [before], signs)
     if grad is None:
         grad = torch.zeros_like(before)

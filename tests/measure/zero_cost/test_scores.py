@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nasearch.measure.zero_cost import zero_cost_scores
+import nasearch as nas
+from nasearch.measure.zero_cost import score_architectures, zero_cost_scores
 from nasearch.measure.zero_cost.az import entropy, gradient_signal
 from nasearch.measure.zero_cost.gradients import jacov
 
@@ -274,6 +275,18 @@ def test_gradient_signal_through_a_stride_sees_every_pixel() -> None:
 def test_gradient_signal_without_a_gradient_is_very_low() -> None:
     before = torch.randn(8, 1, 6, 6, requires_grad=True)
     assert gradient_signal(before, torch.zeros(8, 1, 6, 6)) == pytest.approx(2 - 1e6)
+    constant, weight = torch.zeros(8, 1, 6, 6), torch.ones(1, requires_grad=True)
+    assert gradient_signal(constant, constant * weight) == pytest.approx(2 - 1e6)
+
+
+def test_a_network_of_cells_without_any_edge_has_no_signal() -> None:
+    """Its cells give a constant that belongs to no graph, and the reduction behind them one that does."""
+    space = nas.SearchSpace.load("nasbench201")
+    cell = space.propose(lambda _name, _values: "none")
+    images, labels = torch.randn(8, 3, 8, 8), torch.arange(8) % 3
+    (found,) = score_architectures([cell], images, labels, 3)
+    silent = ("synflow", "jacov", "naswot", "zen", "zico", "az_expressivity", "az_progressivity")
+    assert {name: found[name] for name in silent} == dict.fromkeys(silent, -math.inf)
 
 
 def test_az_components_are_of_the_blocks_and_their_steps() -> None:
