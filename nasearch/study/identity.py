@@ -33,6 +33,7 @@ _FIXED = {
 
 
 Role = Literal["baseline", "confirmed", "audit"]
+_WHAT: dict[Role, str] = {"baseline": "a baseline", "confirmed": "the confirmation", "audit": "the audit"}
 SIBLING = "sibling"
 """Under this name a study notes whose sibling it is."""
 
@@ -48,6 +49,11 @@ class Kinship:
     def text(self) -> str:
         """For tables: `baseline of digits`."""
         return f"{self.role} of {self.of}"
+
+    @property
+    def phrase(self) -> str:
+        """For sentences: `a baseline of digits`."""
+        return f"{_WHAT[self.role]} of {self.of}"
 
 
 @dataclass(frozen=True)
@@ -83,10 +89,24 @@ class Identity:
 
         Trainings are seeded by the study's seed in both, so that one network is one measurement.
         """
-        seed, kin = int(self.fixed["seed"]), self.kinship
-        if kin is None:
-            return seed
-        words = [seed, int.from_bytes(kin.role.encode(), "big")]
+        kin = self.kinship
+        return self._own_seed if kin is None else self._seed_of(kin.role)
+
+    @property
+    def weights_seed(self) -> int:
+        """What trainings are seeded by: the study's seed, but in an audit a seed of its own.
+
+        A proxy that began from the same weights would share its luck with what it is held against.
+        """
+        kin = self.kinship
+        return self._seed_of(kin.role) if kin is not None and kin.role == "audit" else self._own_seed
+
+    @property
+    def _own_seed(self) -> int:
+        return int(self.fixed["seed"])
+
+    def _seed_of(self, role: Role) -> int:
+        words = [self._own_seed, int.from_bytes(role.encode(), "big")]
         return int(np.random.SeedSequence(words).generate_state(1)[0])
 
     def check_sampler(self, sampler: str, name: str) -> None:
@@ -98,7 +118,7 @@ class Identity:
         kin, own = self.kinship, self.found.get("sampler")
         if kin is not None and kin.role == "baseline" and sampler != own:
             raise StudyError(
-                f"study {name!r} is a {kin.text} with the sampler {own}, and sampler is {sampler!r}; "
+                f"study {name!r} is {kin.phrase} with the sampler {own}, and sampler is {sampler!r}; "
                 f"expected --sampler {own}, or the study {kin.of} with --baseline {own}"
             )
 

@@ -7,6 +7,7 @@ before is repeated; neither costs budget, and both are told to Optuna, so that i
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -110,6 +111,24 @@ class Proposals:
                 self._idle = 0
                 return candidate
             self._idle += 1
+        return None
+
+    def given(self, architecture: Architecture) -> Candidate | None:
+        """An architecture that is not of the sampler's choosing as a candidate.
+
+        None if it is measured already or in flight, or breaks a limit.
+        """
+        if self._find(architecture.key) is not None or architecture.key in self._in_flight:
+            return None
+        self._study.enqueue_trial(dict(architecture.decisions))
+        return self.settle(self._ask())
+
+    def left_waiting(self) -> Candidate | None:
+        """A candidate of those that a dead process gave to Optuna and did not begin; None without any."""
+        while self._waiting():
+            candidate = self.settle(self._ask())
+            if candidate is not None:
+                return candidate
         return None
 
     def settle(self, trial: optuna.Trial) -> Candidate | None:
@@ -268,3 +287,25 @@ class Proposals:
             elif trial.state != TrialState.WAITING:
                 break
         return idle
+
+
+class Given:
+    """Stands where `Proposals` does, and proposes nothing: architectures that were chosen elsewhere."""
+
+    def __init__(self, proposals: Proposals, architectures: Sequence[Architecture]) -> None:
+        self._proposals, self._left = proposals, deque(architectures)
+
+    def next(self) -> Candidate | None:
+        """The next of them that is not measured; None when there are no more."""
+        candidate = self._proposals.left_waiting()
+        while candidate is None and self._left:
+            candidate = self._proposals.given(self._left.popleft())
+        return candidate
+
+    def settle(self, trial: optuna.Trial) -> Candidate | None:
+        """As `Proposals.settle`."""
+        return self._proposals.settle(trial)
+
+    def take_up(self) -> list[optuna.Trial]:
+        """As `Proposals.take_up`."""
+        return self._proposals.take_up()

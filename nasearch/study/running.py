@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nasearch.executors import Recalling
+from nasearch.space import Architecture
 from nasearch.study.environment import deterministic
 from nasearch.study.lending import lent_by
 from nasearch.study.opening import make_bench, make_rules
 from nasearch.study.progress import Progress, RunSummary
-from nasearch.study.proposals import Proposals
+from nasearch.study.proposals import Given, Proposals
 from nasearch.study.race import Race
 from nasearch.study.search import Search
 
@@ -30,10 +31,12 @@ def run(
     command: str = "",
     *,
     lender: Study | None = None,
+    given: Sequence[Architecture] | None = None,
 ) -> RunSummary:
     """Search until `budget` distinct architectures have been trained; arguments as in `Study.run`.
 
-    A lender is a study with the same trainings: what it has measured is taken from there, and counts.
+    A lender is a study with the same trainings: what it has measured is taken from there, and counts. With
+    given architectures nothing is proposed: they are the candidates, in that order.
     """
     store, study_id = study._store, study._record.id
     started = time.monotonic()
@@ -62,8 +65,9 @@ def run(
 
         seed = study.identity.proposal_seed
         proposals = Proposals(study._optuna, rules, study.settings.proposer, seed, known.get, on_told)
-        race = _race(study)
-        search = Search(store, study_id, lease, proposals, bench, rules, race, study.seed, progress, on_told)
+        source = proposals if given is None else Given(proposals, given)
+        race, weights = _race(study), study.identity.weights_seed
+        search = Search(store, study_id, lease, source, bench, rules, race, weights, progress, on_told)
         stopped = search.run(budget, time_s)
     standing = board.standing(study.spent, budget)
     summary = RunSummary(standing, study.outcomes(), time.monotonic() - started, stopped)

@@ -20,7 +20,7 @@ from nasearch.store.leases import Lease
 from nasearch.store.records import CurveRow
 from nasearch.study import ledger
 from nasearch.study.progress import Progress, Stopped
-from nasearch.study.proposals import Candidate, Proposals
+from nasearch.study.proposals import Candidate, Given, Proposals
 from nasearch.study.race import GO_ON, Race, Verdict
 from nasearch.study.rules import Rules
 from nasearch.training import CurvePoint
@@ -79,7 +79,7 @@ class Search:
         store: Store,
         study_id: int,
         lease: Lease,
-        proposals: Proposals,
+        proposals: Proposals | Given,
         bench: Bench,
         rules: Rules,
         race: Race,

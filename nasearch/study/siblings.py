@@ -72,7 +72,7 @@ def open_sibling(
 
     own = study.identity.kinship
     if own is not None:
-        raise StudyError(f"study {study.name!r} is a {own.text}; expected a study that stands for itself")
+        raise StudyError(f"study {study.name!r} is {own.phrase}; expected a study that stands for itself")
     name, note = sibling_name(study.name, suffix), Kinship(study.name, role)
     identity = Identity(
         {**study.identity.fixed, **(fixed or {})},
@@ -91,7 +91,7 @@ def open_sibling(
         record = claim(store, name, identity, fresh=False)
         if Identity.from_dict(record.identity).kinship != note:
             raise StudyError(
-                f"study {name!r} is there already and is no {note.text}; "
+                f"study {name!r} is there already and is not {note.phrase}; "
                 "expected the name to be free: search under another name with --study, or with --fresh"
             )
         return Study(store, record, study.space, settings, study.dataset)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -23,16 +22,14 @@ from nasearch.nets import Network, Normalized, build
 from nasearch.pareto import OBJECTIVES, Objective, best_under, knee, losses, parse_limit
 from nasearch.store.records import FinishRecord, TrialRecord
 from nasearch.study.environment import versions
+from nasearch.study.given import long_recipe
 from nasearch.study.progress import Progress
 from nasearch.study.search import training_seed
 from nasearch.training import (
-    FULL_IMAGES,
     Distillation,
     Recipe,
     evaluate,
-    find_recipe,
     global_generators_kept,
-    longer_on_few,
     train,
 )
 
@@ -108,9 +105,7 @@ def finish(
         raise StudyError(
             f"trial {winner.number} of {study.name!r} is {winner.outcome}; expected a complete one"
         )
-    recipe = find_recipe(study.settings.winner_recipe)
-    usual = longer_on_few(recipe.epochs, recipe.images or FULL_IMAGES, len(study.dataset.train))
-    recipe = dataclasses.replace(recipe, epochs=epochs or study.settings.winner_epochs or usual)
+    recipe = long_recipe(study.settings.winner_recipe, study.dataset, epochs or study.settings.winner_epochs)
     taught_by = _teacher_of(study, winner) if study.settings.teacher else None
     distillation = Distillation() if taught_by is not None else None
     training = {

@@ -173,7 +173,7 @@ def test_what_would_mix_or_pile_up_baselines_is_refused(make_study: Make) -> Non
     with pytest.raises(SettingsError, match="sampler is 'chance'"):
         study.run_baseline("chance")
     make_study("s.nsga2")
-    with pytest.raises(StudyError, match=r"study 's\.nsga2' is there already and is no baseline of s"):
+    with pytest.raises(StudyError, match=r"study 's\.nsga2' is there already and is not a baseline of s"):
         study.run_baseline("nsga2")
     with pytest.raises(StudyError, match="has 256 characters"):
         sibling_name("n" * 249, "random")

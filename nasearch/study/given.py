@@ -1,0 +1,101 @@
+"""Given architectures: candidates that were chosen from a study are trained by another recipe beside it.
+
+They are the trials of a sibling study, `NAME.confirmed` or `NAME.audit`, which proposes nothing by itself.
+What is measured there is never measured again, so the same call goes on after any stop.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal
+
+from nasearch.data import Dataset
+from nasearch.measure.trained import Fidelity
+from nasearch.space import Architecture
+from nasearch.study.progress import Progress, RunSummary
+from nasearch.study.running import run
+from nasearch.study.siblings import open_sibling, siblings_of
+from nasearch.training import FULL_IMAGES, Recipe, find_recipe, longer_on_few
+
+if TYPE_CHECKING:
+    from nasearch.study.study import Study
+
+GivenRole = Literal["confirmed", "audit"]
+
+
+def long_recipe(name: str, dataset: Dataset, epochs: int | None = None) -> Recipe:
+    """A recipe as whole networks are trained by: with so many epochs, or its own, more on few images.
+
+    Raises:
+        TrainingError: if there is no such recipe.
+    """
+    recipe = find_recipe(name)
+    usual = longer_on_few(recipe.epochs, recipe.images or FULL_IMAGES, len(dataset.train))
+    return dataclasses.replace(recipe, epochs=epochs or usual)
+
+
+def open_given(study: Study, role: GivenRole, recipe: Recipe) -> Study:
+    """The sibling `NAME.ROLE` of a study, whose candidates are trained by a recipe; the caller closes it.
+
+    It has the study's space, data, objectives, limits and seed. Its accuracies are of the validation split.
+
+    Args:
+        study: whose sibling; it has images.
+        role: which is the end of the name too.
+        recipe: of the trainings; no candidate races.
+
+    Raises:
+        StudyError: if the study has no images or is a sibling itself, or the name belongs to a study that is
+            no such sibling or trains by another recipe.
+    """
+    settings = dataclasses.replace(study.settings, proxy="trained", sampler="random", racing=False, time=None)
+    dataset = study.dataset
+    return open_sibling(
+        study,
+        role,
+        role,
+        settings,
+        fixed={"proxy": "trained", "recipe": recipe.to_dict()},
+        found={
+            "proxy": "trained",
+            "sampler": "random",
+            "fidelity": Fidelity.of(recipe, dataset).text,
+            "val_images": len(dataset.val),
+        },
+    )
+
+
+def measure_given(
+    study: Study, role: GivenRole, architectures: Sequence[Architecture], recipe: Recipe, progress: Progress
+) -> RunSummary:
+    """Train architectures in the sibling `NAME.ROLE`, in the order given, those that it has not measured yet.
+
+    They are held to the study's limits, with the latencies that it has measured. Workers, GPUs and precision
+    are those of the study's settings. One that failed is not tried again.
+
+    Raises:
+        StudyError: as `open_given`.
+        StoreError: if another process owns the sibling, or the database fails.
+    """
+    with open_given(study, role, recipe) as sibling:
+        keys = {record.key for record in sibling._store.measurements(sibling._record.id)}
+        latencies = study._store.latencies(study._record.id)
+        for architecture in architectures:
+            if architecture.key in latencies and architecture.key not in keys:
+                sibling._store.put_latency(sibling._record.id, architecture.key, latencies[architecture.key])
+        budget = len(keys | {architecture.key for architecture in architectures})
+        try:
+            return run(sibling, budget, None, progress, given=architectures)
+        finally:
+            with suppress(OSError):  # trainings in flight are left in it
+                sibling.directory.rmdir()
+
+
+def find_given(study: Study, role: GivenRole) -> Study | None:
+    """The sibling of a role as it is in the store, to be closed by the caller; None where there is none."""
+    from nasearch.study.study import Study
+
+    records = siblings_of(study._store, study.name, role)
+    return Study.load(records[0].name, storage=study.settings.storage) if records else None
