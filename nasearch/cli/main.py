@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "front": ("nasearch.cli.front", "Show the Pareto front of a study."),
     "trials": ("nasearch.cli.trials", "List the trials of a study."),
     "show": ("nasearch.cli.show", "Draw the network of a trial."),
+    "audit": ("nasearch.cli.audit", "See how well the proxies of a study order networks."),
     "finish": ("nasearch.cli.finish", "Train the winner of a study and export it."),
     "export": ("nasearch.cli.export", "Write a network as files that do not need nasearch."),
     "report": ("nasearch.cli.report", "Write the report and the plots of a study."),

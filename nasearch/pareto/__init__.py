@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nasearch.pareto.agreement import Agreement, kendall, partial_kendall, spearman
+from nasearch.pareto.agreement import DRAWS, LEAST_NETWORKS, Agreement, kendall, partial_kendall, spearman
 from nasearch.pareto.box import ROOM, reference_corner
 from nasearch.pareto.curve_draws import curve_draws, noisy_shares
 from nasearch.pareto.curves import hypervolume_curve, judged_hypervolume_curve
@@ -20,6 +20,8 @@ from nasearch.pareto.objectives import (
 from nasearch.pareto.selection import best_under, knee
 
 __all__ = [
+    "DRAWS",
+    "LEAST_NETWORKS",
     "OBJECTIVES",
     "ROOM",
     "Agreement",

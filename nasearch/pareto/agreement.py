@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from nasearch.errors import SelectionError
 from nasearch.pareto.objectives import Floats
 
-LEAST = 8
+LEAST_NETWORKS = 8
 """Networks below which no interval is given: of fewer it would hold the true tau too seldom."""
 
 DRAWS = 2000
@@ -24,8 +24,8 @@ class Agreement:
 
     Attributes:
         value: in [-1, 1]; 0 where one of the orders is constant and says nothing.
-        low: end of the interval; None, as `high`, where there are fewer than `LEAST` networks, or where every
-            resampling gives the same and says nothing of the doubt.
+        low: end of the interval; None, as `high`, where there are fewer than `LEAST_NETWORKS` networks, or
+            where every resampling gives the same and says nothing of the doubt.
         high: the other end.
         n: networks.
     """
@@ -137,7 +137,7 @@ def _ratio(above: Floats, below: Floats) -> Floats:
 def _with_interval(statistic: Callable[[Floats], Floats], n: int, draws: int, seed: int) -> Agreement:
     """A statistic of counts (draws, n) for every network once, and its percentiles over resampled ones."""
     value = float(statistic(np.ones((1, n)))[0])
-    if n < LEAST:
+    if n < LEAST_NETWORKS:
         return Agreement(value, None, None, n)
     chance = np.random.default_rng(seed)
     resampled = statistic(chance.multinomial(n, np.full(n, 1 / n), size=draws).astype(float))

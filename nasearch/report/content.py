@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from nasearch.pareto import Limit, Objective
+from nasearch.report.audit import Audit
 from nasearch.report.curves import FrontComparison
 
 OUTCOMES = ("complete", "raced_out", "failed", "refused", "repeated", "running")
@@ -80,6 +81,8 @@ class FrontPicture:
         fidelity: what the proxy spent, such as "2 epochs x 4,096 images at 28x28".
         limits: the study's; the region that breaks one is shaded.
         references: known networks to draw beside the front; those that failed are only named.
+        agreement: how well the proxy orders networks, such as "tau with full training +0.71 (95 % +0.40 to
+            +0.90), n = 12"; empty where it is not to be said.
     """
 
     study: str
@@ -89,6 +92,7 @@ class FrontPicture:
     fidelity: str = ""
     limits: tuple[Limit, ...] = ()
     references: tuple[Reference, ...] = ()
+    agreement: str = ""
 
 
 @dataclass(frozen=True)
@@ -252,6 +256,7 @@ class StudyReport:
         reference: the box's corner, in the losses' units, one number an objective.
         winner: None until the study is finished.
         comparisons: with other searches at equal budget.
+        audit: how far the proxies agree with full trainings; None where that was not looked at.
         block_limits: bounds of single blocks, in words, such as "stage2.inception.macs <= 2M".
         command: what reproduces it.
         stored_in: URL of the store, without a password.
@@ -280,6 +285,7 @@ class StudyReport:
     reference: tuple[float, ...] = ()
     winner: WinnerFacts | None = None
     comparisons: tuple[FrontComparison, ...] = ()
+    audit: Audit | None = None
     block_limits: tuple[str, ...] = ()
     stored_in: str = ""
     picture_path: str = "front.png"

@@ -15,7 +15,8 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from nasearch.report import formatting, layout, tables
+from nasearch.report import audit_text, formatting, layout, tables
+from nasearch.report.audit import Audit
 from nasearch.report.budget_plot import comparison_html
 from nasearch.report.content import FrontPicture, FrontRow, Reference
 from nasearch.report.curves import FrontComparison
@@ -47,15 +48,21 @@ tr.reference {{ color: #00694D; }}
 {figure}
 {table}
 {comparisons}
+{audit}
 </body>
 </html>
 """
 
 
-def front_html(picture: FrontPicture, path: str | Path, comparisons: Sequence[FrontComparison] = ()) -> Path:
+def front_html(
+    picture: FrontPicture,
+    path: str | Path,
+    comparisons: Sequence[FrontComparison] = (),
+    audit: Audit | None = None,
+) -> Path:
     """Write the page: the front with every trial's numbers under the pointer, and the front as a table.
 
-    Below it are the comparisons with other searches, each with its curves and their table.
+    Below it are the comparisons with other searches, each with its curves and their table, and the audit.
 
     Raises:
         ExportError: if the file cannot be written.
@@ -69,8 +76,24 @@ def front_html(picture: FrontPicture, path: str | Path, comparisons: Sequence[Fr
         ),
         table=_table(picture),
         comparisons="\n".join(map(comparison_html, comparisons)),
+        audit="" if audit is None else _audit(audit),
     )
     return write_text(path, page)
+
+
+def _audit(audit: Audit) -> str:
+    """A heading, the table of agreements and what is to be said of it."""
+    head = "".join(f"<th>{html.escape(text)}</th>" for text in audit_text.heads(audit))
+    body = "".join(
+        f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>"
+        for row in audit_text.cells(audit)
+    )
+    said = "".join(f"<li>{html.escape(note)}</li>" for note in audit_text.notes(audit))
+    return (
+        f"<h2>Audit of the proxies</h2>\n"
+        f'<p class="about">{html.escape(audit_text.audit_line(audit))}</p>\n'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>\n<ul>{said}</ul>"
+    )
 
 
 def front_figure(picture: FrontPicture) -> go.Figure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from nasearch.report import equal_budget, formatting, layout, tables
+from nasearch.report import audit_text, equal_budget, formatting, layout, tables
 from nasearch.report.content import LatencyFacts, StudyReport, TrainedFacts, WinnerFacts
 
 
@@ -17,6 +17,7 @@ def report_md(report: StudyReport) -> str:
         _scores,
         _references,
         _baselines,
+        _audit,
         _search,
         _data,
         _training,
@@ -60,13 +61,14 @@ def _winner(report: StudyReport) -> list[str]:
         if winner.test_readings == 1
         else f"reading number {winner.test_readings} of it"
     )
+    proxy = f"{formatting.percent(trained.proxy_accuracy)} validation accuracy by the proxy"
     test = f"**{formatting.percent(winner.test_accuracy)}**"
     facts = [
         ("network", f"trial {trained.number}: {_text(trained.label)}"),
         ("chosen as", _text(winner.why)),
         ("**test accuracy**", f"{test} of {winner.test_images:,} test images ({readings})"),
         ("validation accuracy", f"{formatting.percent(trained.val_accuracy)} after the full training"),
-        ("in the search", f"{formatting.percent(trained.proxy_accuracy)} validation accuracy by the proxy"),
+        ("in the search", f"{proxy}; {_trust(report)}"),
         *(
             (formatting.title(name), _exact(name, value))
             for name, value in winner.values.items()
@@ -122,7 +124,7 @@ def _front(report: StudyReport) -> list[str]:
         "",
         *_table(head, body),
         "",
-        f"Accuracy is that of the proxy: {picture.fidelity or 'see below'}.",
+        f"Accuracy is that of the proxy: {picture.fidelity or 'see below'}; {_trust(report)}.",
     ]
     if any(row.latency_iqr_ms is not None for row in rows):
         lines[-1] += " What follows ± is half the interquartile range."
@@ -171,6 +173,7 @@ def _references(report: StudyReport) -> list[str]:
         "Known networks, trained by the same proxy beside the search: outside its budget and its limits.",
         "They were not trained in full and have not read the test split, so their accuracies compare with",
         "those of the front, not with the winner's test accuracy.",
+        f"The proxy: {_trust(report)}.",
     ]
     if body:
         head = ("network", *map(formatting.title, names), "beaten by trial")
@@ -199,6 +202,29 @@ def _baselines(report: StudyReport) -> list[str]:
             *(f"- {_text(note)}" for note in equal_budget.notes(comparison)),
         ]
     return lines
+
+
+def _trust(report: StudyReport) -> str:
+    """How far the proxy's accuracies can be trusted, to stand beside them."""
+    return _text(audit_text.proxy_words(report.audit))
+
+
+def _audit(report: StudyReport) -> list[str]:
+    """How far the proxies agree with full trainings; nothing where that was not looked at."""
+    audit = report.audit
+    if audit is None:
+        return []
+    return [
+        "## Audit of the proxies",
+        "",
+        _sentence(audit_text.audit_line(audit)),
+        "",
+        f"![Proxy and full training]({_link(audit_text.AUDIT_PICTURE)})",
+        "",
+        *_table(map(_text, audit_text.heads(audit)), audit_text.cells(audit)),
+        "",
+        *(f"- {_text(note)}" for note in audit_text.notes(audit)),
+    ]
 
 
 def _sentence(text: str) -> str:

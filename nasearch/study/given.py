@@ -7,9 +7,9 @@ What is measured there is never measured again, so the same call goes on after a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nasearch.data import Dataset
 from nasearch.measure.trained import Fidelity
@@ -68,18 +68,27 @@ def open_given(study: Study, role: GivenRole, recipe: Recipe) -> Study:
 
 
 def measure_given(
-    study: Study, role: GivenRole, architectures: Sequence[Architecture], recipe: Recipe, progress: Progress
+    study: Study,
+    role: GivenRole,
+    architectures: Sequence[Architecture],
+    recipe: Recipe,
+    progress: Progress,
+    *,
+    note: Mapping[str, Any] | None = None,
 ) -> RunSummary:
     """Train architectures in the sibling `NAME.ROLE`, in the order given, those that it has not measured yet.
 
     They are held to the study's limits, with the latencies that it has measured. Workers, GPUs and precision
-    are those of the study's settings. One that failed is not tried again.
+    are those of the study's settings. One that failed is not tried again. A note is kept with the sibling, as
+    user attributes of Optuna's study.
 
     Raises:
         StudyError: as `open_given`.
         StoreError: if another process owns the sibling, or the database fails.
     """
     with open_given(study, role, recipe) as sibling:
+        for name, value in (note or {}).items():
+            sibling._optuna.set_user_attr(name, value)
         keys = {record.key for record in sibling._store.measurements(sibling._record.id)}
         latencies = study._store.latencies(study._record.id)
         for architecture in architectures:

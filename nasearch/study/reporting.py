@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nasearch.report.audit_text import AUDIT_PICTURE, proxy_words
 from nasearch.report.content import (
     DataFacts,
     ExportedFile,
@@ -82,6 +83,7 @@ def picture_of(study: Study) -> FrontPicture:
         fidelity=fidelity_text(study),
         limits=study.limits,
         references=references_of(study),
+        agreement=proxy_words(study.audited()),
     )
 
 
@@ -124,6 +126,7 @@ def report_of(
         reference=study.reference(),
         winner=_winner(study, finishes, folder) if finishes else None,
         comparisons=tuple(study.compare_baselines() if comparisons is None else comparisons),
+        audit=study.audited(),
         block_limits=tuple(bound.name for bound in study.space.block_limits),
         command=study.command,
         stored_in=study.storage_url,
@@ -156,7 +159,8 @@ def _worked(run: RunRecord) -> float:
 def write_report(
     study: Study, folder: Path, comparisons: Sequence[FrontComparison] | None = None
 ) -> list[Path]:
-    """Write front.png, front.html, report.md and a picture for each baseline into a folder."""
+    """Write front.png, front.html, report.md and a picture for each baseline and the audit into a folder."""
+    from nasearch.report.audit_plot import audit_png
     from nasearch.report.budget_plot import budget_png
     from nasearch.report.equal_budget import picture_name
     from nasearch.report.files import write_text
@@ -167,9 +171,10 @@ def write_report(
     report = report_of(study, folder, comparisons)
     return [
         front_png(report.picture, folder / "front.png"),
-        front_html(report.picture, folder / "front.html", report.comparisons),
+        front_html(report.picture, folder / "front.html", report.comparisons, report.audit),
         write_text(folder / "report.md", report_md(report)),
         *(budget_png(each, folder / picture_name(each)) for each in report.comparisons),
+        *([audit_png(report.audit, folder / AUDIT_PICTURE)] if report.audit is not None else []),
     ]
 
 

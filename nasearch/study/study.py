@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nasearch.deploy import ExportReport
     from nasearch.measure import BlockCost, Latency
     from nasearch.nets import Network
+    from nasearch.report.audit import Audit
     from nasearch.report.curves import FrontComparison
 
 
@@ -252,6 +253,43 @@ class Study(Parts):
 
         return comparisons(self)
 
+    def audit(
+        self,
+        n: int | None = None,
+        epochs: int | None = None,
+        *,
+        recipe: str | Path | None = None,
+        seed: int | None = None,
+        progress: Progress | None = None,
+    ) -> Audit:
+        """Train some networks in full in the sibling study `NAME.audit`, and see how far the proxies agree.
+
+        Half of them are of the front and the best third, spread over their costs; the others are spread over
+        the quantiles of what the study knew of the rest, raced-out ones too. They are judged on the
+        validation split. What is there already is kept; after an interrupt the same call goes on.
+
+        Args:
+            n: networks in all; as many as before if not given, 12 at first.
+            epochs: of each training; as before if not given, the recipe's own at first.
+            recipe: a built-in name or a YAML file; as before if not given, the winner's at first.
+            seed: of the choice, where it is chance; the study's if not given.
+            progress: whoever watches.
+
+        Raises:
+            StudyError: if n is below 2, the study has fewer than 2 networks or no images, the audit was begun
+                with another recipe, or no network could be trained.
+            StoreError: if another process owns the audit, or the database fails.
+        """
+        from nasearch.study.audit import audit
+
+        return audit(self, n, epochs, None if recipe is None else str(recipe), seed, progress or Progress())
+
+    def audited(self) -> Audit | None:
+        """What the audit has shown so far; None where no network was trained for one. Trains nothing."""
+        from nasearch.study.audit import audited
+
+        return audited(self)
+
     def trials(self, *, curves: bool = False) -> tuple[TrialRecord, ...]:
         """Every trial that has an architecture, by number; with learning curves if asked."""
         return self._history.trials(curves=curves)
@@ -421,7 +459,7 @@ class Study(Parts):
         *,
         comparisons: Sequence[FrontComparison] | None = None,
     ) -> list[Path]:
-        """Write front.png, front.html, report.md and a picture for each baseline; gives their paths.
+        """Write front.png, front.html, report.md and pictures of baselines and audit; gives their paths.
 
         Args:
             directory: the study's own if not given.

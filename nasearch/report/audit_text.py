@@ -1,0 +1,113 @@
+"""An audit in words, as a table and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from rich.table import Table
+from rich.text import Text
+
+from nasearch.pareto import DRAWS, LEAST_NETWORKS, Agreement
+from nasearch.report.audit import Audit
+from nasearch.report.formatting import MISSING, TITLES
+from nasearch.report.style import counted, plain_table
+from nasearch.report.tables import scores_json
+
+Json = dict[str, object]
+_STYLES = {"verdict": "bold", "cost": "dim"}
+NOT_MADE = "never held against a full training"
+AUDIT_PICTURE = "audit.png"
+"""Name of the file with the picture."""
+
+
+def proxy_words(audit: Audit | None) -> str:
+    """What stands beside a figure of the proxy: its tau with its doubt, or that there is none."""
+    row = None if audit is None else audit.row(audit.verdict)
+    if row is None or row.tau is None:
+        return NOT_MADE
+    return f"tau with full training {in_words(row.tau)}"
+
+
+def in_words(found: Agreement) -> str:
+    """`+0.71 (95 % +0.40 to +0.90), n = 12`."""
+    if found.low is None or found.high is None:
+        return f"{found.value:+.2f} (n = {found.n}, no interval)"
+    return f"{found.value:+.2f} (95 % {found.low:+.2f} to {found.high:+.2f}), n = {found.n}"
+
+
+def heads(audit: Audit) -> tuple[str, ...]:
+    """Headings of the rows of `cells`."""
+    best = f"best {audit.best}"
+    return ("proxy", "n", "Kendall's tau", "Spearman's rho", f"tau, {best}", f"rho, {best}")
+
+
+def cells(audit: Audit) -> list[tuple[str, ...]]:
+    """A proxy a row, in text."""
+    return [
+        (
+            TITLES.get(row.proxy.name, row.proxy.name),
+            str(row.tau.n if row.tau is not None else 0),
+            *(
+                MISSING if found is None else found.text
+                for found in (row.tau, row.rho, row.best_tau, row.best_rho)
+            ),
+        )
+        for row in audit.rows
+    ]
+
+
+def audit_line(audit: Audit) -> str:
+    """What was done, in a line."""
+    return (
+        f"{counted(len(audit.networks), 'network')} of {audit.study} trained for {audit.fidelity} "
+        f"and judged on {audit.images:,} validation images"
+    )
+
+
+def notes(audit: Audit) -> list[str]:
+    """What is to be said below the table, a sentence or two each."""
+    found = [
+        "Tau: pairs of networks that the proxy orders as the full training does, less those that it turns.",
+        f"In brackets: 95 % of {DRAWS:,} resamplings of the networks (percentiles).",
+        f"The best {audit.best} are those by the full training.",
+        "Costs are no proxies of the study: one that orders no better than they do is worth nothing.",
+        "Each network was trained once, with another seed than in the study: chance makes every tau smaller.",
+    ]
+    short = [row for row in audit.rows if row.tau is not None and row.tau.n < len(audit.networks)]
+    if short:
+        names = ", ".join(row.proxy.name for row in short)
+        found.append(f"{names}: of networks that came so far; they are more alike, which makes tau smaller.")
+    if len(audit.networks) < LEAST_NETWORKS:
+        found.append(
+            f"Fewer than {LEAST_NETWORKS} networks have no interval: it would hold the truth too seldom."
+        )
+    elif audit.best < LEAST_NETWORKS:
+        found.append(
+            f"The best {audit.best} are too few for an interval; {LEAST_NETWORKS} of them need "
+            f"--n {3 * LEAST_NETWORKS - 2}."
+        )
+    if audit.failed:
+        found.append(f"{counted(audit.failed, 'network')} failed in the full training and are left out.")
+    return found
+
+
+def audit_table(audit: Audit) -> Table:
+    """A proxy a row: how far it orders networks as the full training does."""
+    table = plain_table(f"Audit of {audit.study}")
+    for i, head in enumerate(heads(audit)):
+        table.add_column(head, justify="left" if i == 0 else "right", no_wrap=True)
+    kind = None
+    for row, texts in zip(audit.rows, cells(audit), strict=True):
+        if row.proxy.kind == "cost" and kind != "cost":
+            table.add_section()
+        kind = row.proxy.kind
+        name, *rest = texts
+        table.add_row(Text(name), *rest, style=_STYLES.get(kind, ""))
+    return table
+
+
+def audit_json(audit: Audit) -> Json:
+    """Everything with raw values."""
+    raw: Json = asdict(audit)
+    networks = [{**asdict(network), "known": scores_json(network.known)} for network in audit.networks]
+    return {**raw, "networks": networks, "best": audit.best}
