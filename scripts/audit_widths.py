@@ -5,7 +5,7 @@
 Draws audits from normal pairs, whose tau is known (2 / pi arcsin r), and gives for each number of networks
 and each true tau: the share of audits whose interval holds it, the median width of the interval, the share
 whose interval lies above 0, and the share that have none because every pair agrees. Beside it what was tried
-and lost: the bootstrap's BCa interval, and Fieller's on the scale of Fisher (Fieller, Hartley & Pearson 1957).
+and lost: the bootstrap's BCa interval, and Fieller's on the scale of Fisher (Fieller et al. 1957).
 """
 
 from __future__ import annotations
