@@ -28,7 +28,8 @@ from nasearch.pareto.objectives import Floats
 from nasearch.samplers import Knowledge, SurrogateSampler, belief, choose, embedding, proposal, surrogate
 from nasearch.samplers.belief import Normal
 from nasearch.samplers.domain import Decisions
-from nasearch.study.tabular_bench import Problem, make_problem, run_sampler
+from nasearch.study.bench_problem import Problem, make_problem
+from nasearch.study.bench_search import run_sampler
 from scripts.bench_tools import machine_line
 
 AT = (25, 50, 100)

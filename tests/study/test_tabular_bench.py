@@ -15,13 +15,9 @@ from nasearch.errors import SelectionError, SettingsError, TableError
 from nasearch.measure.table import load_table
 from nasearch.samplers import trial_seed
 from nasearch.study.bench_files import Run
-from nasearch.study.tabular_bench import (
-    bench_table,
-    checkpoints,
-    make_problem,
-    run_sampler,
-    score_curve,
-)
+from nasearch.study.bench_problem import make_problem
+from nasearch.study.bench_search import run_sampler, score_curve
+from nasearch.study.tabular_bench import bench_table, checkpoints
 from tests.pareto.brute import slow_front, slow_hypervolume
 from tests.support.small_tables import NASBENCH201, NASBENCH_MACRO, write_flat, write_tiny
 
