@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from nasearch.errors import BuildError, MeasurementError
-from nasearch.measure.cost import BYTES_PER_FLOAT, architecture_cost, measure_cost
+from nasearch.measure.cost import architecture_cost, measure_cost
 from nasearch.measure.latency import Latency, measure_latency
-from nasearch.measure.trace import Shape
+from nasearch.measure.trace import BYTES_PER_FLOAT, Shape
 from nasearch.nets.build import build
 from nasearch.space.architecture import Architecture
 

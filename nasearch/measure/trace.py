@@ -1,7 +1,7 @@
-"""One run of a model, recorded operator by operator: its MACs and the lives of its buffers.
+"""One run of a model, recorded operator by operator: its MACs, the lives of its buffers, its paths.
 
 Operators with a formula in `torch.utils.flop_counter` give the MACs; the buffers that operators
-read and make give the memory.
+read and make give the memory, and how they hang together the paths from inputs to output.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
+
+from nasearch.measure.flow import START, Flows, joined, through
 
 Shape = tuple[int, ...]
 
@@ -47,6 +49,12 @@ ZERO_MAC_OPERATORS = frozenset({
     "normal_",
 })
 # fmt: on
+
+# What these make does not depend on the values that they are given.
+CONSTANT_OPERATORS = frozenset({
+    "empty_like", "new_empty", "new_empty_strided", "zeros_like", "new_zeros", "ones_like", "new_ones",
+    "full_like", "new_full", "fill_", "zero_", "rand_like", "randn_like", "bernoulli_", "uniform_", "normal_",
+})  # fmt: skip
 
 
 def trace_model(
@@ -102,8 +110,20 @@ class Trace(TorchDispatchMode):
         self._storages: list[torch.UntypedStorage] = []  # kept alive, so that no address comes back
         for weight in weights:
             self._buffers[self._storage(weight)] = None
-        for each in inputs:
+        self._flows: dict[int, Flows] = {}  # storage -> how the inputs reach it
+        self._reached: Flows = ()
+        inputs = list(inputs)
+        self._inputs = len(inputs)
+        for place, each in enumerate(inputs):
             self._make(each)
+            self._flows[self._storage(each)] = tuple(
+                START if i == place else None for i in range(len(inputs))
+            )
+
+    @property
+    def flows(self) -> Flows:
+        """How each input reaches the output; None for one that does not."""
+        return self._reached
 
     @property
     def uncounted(self) -> tuple[str, ...]:
@@ -126,6 +146,7 @@ class Trace(TorchDispatchMode):
         elif not free:
             self._uncounted.add(str(packet))
         self._record(func, args, kwargs, result)
+        self._follow(func, args, kwargs, result)
         return result
 
     def finish(self, output: Any, kept: Iterable[Tensor] = ()) -> None:
@@ -135,6 +156,7 @@ class Trace(TorchDispatchMode):
             self._touch(tensor, self._operators - 1)
         if tensors:
             self.output_shape = tuple(tensors[0].shape[1:])
+            self._reached = self._flows.get(self._storage(tensors[0]), (None,) * self._inputs)
 
     def peak_bytes(self) -> int:
         """The largest sum of buffers alive while one operator runs."""
@@ -160,6 +182,20 @@ class Trace(TorchDispatchMode):
                 self._make(tensor)
                 if place:
                     self._aside.add(len(self._sizes) - 1)
+
+    def _follow(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
+        """Write down how the inputs reach what an operator has made or written to."""
+        name = func._overloadpacket.__name__
+        given = {self._storage(tensor) for tensor in _tensors((args, kwargs))}
+        reached = [self._flows[each] for each in given if each in self._flows]
+        if not reached or name in CONSTANT_OPERATORS:
+            return
+        weighted = func._overloadpacket in flop_registry and any(
+            self._buffers.get(each, 0) is None for each in given
+        )
+        passed = through(joined(reached), name, args, weighted)
+        for tensor in [*_tensors(result), *_written(func, args, kwargs)]:
+            self._flows[self._storage(tensor)] = passed
 
     def _make(self, tensor: Tensor) -> None:
         """A new version of the tensor's storage, made by the operator that runs now."""

@@ -51,7 +51,7 @@ stages:
 @contextmanager
 def plugins_forgotten() -> Iterator[None]:
     """What is registered and loaded meanwhile is not there afterwards."""
-    from nasearch.measure import cost
+    from nasearch.measure import pieces
     from nasearch.nets.blocks import BLOCKS
 
     tables: list[dict[str, object]] = [KINDS, BLOCKS, plugins._files, plugins._origins, sys.modules]  # type: ignore[list-item]
@@ -66,7 +66,7 @@ def plugins_forgotten() -> Iterator[None]:
     plugins._points.intersection_update(points)
     plugins._looked_at = ()
     sys.path[:] = path
-    cost._block_piece.cache_clear()  # the next block of the same name may be another
+    pieces._block_piece.cache_clear()  # the next block of the same name may be another
 
 
 def _is_of_a_test(module: object, path: list[str]) -> bool:
