@@ -13,6 +13,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -55,7 +56,12 @@ def makers(make: Callable[..., SurrogateSampler]) -> Any:
 
 def without_costs(known: Knowledge) -> Knowledge:
     """Costs are learnt like the accuracy."""
-    return Knowledge(known.domain, {}, known.allows, known.identity)
+    return replace(known, known={})
+
+
+def without_traits(known: Knowledge) -> Knowledge:
+    """Nothing is known of how networks hang together."""
+    return replace(known, traits=None)
 
 
 def chance(self: SurrogateSampler, *given: Any) -> Decisions:
@@ -84,6 +90,7 @@ def without_costs_in_kernel(_: proposal.Axis, numbers: Floats) -> Floats:
 VARIANTS: dict[str, Callable[[], Any]] = {
     "whole": lambda: patched(surrogate, "FIRST", surrogate.FIRST),
     "costs not known": lambda: makers(informed(without_costs)),
+    "no topology in the kernel": lambda: makers(informed(without_traits)),
     "random first design": lambda: patched(SurrogateSampler, "_spread", chance),
     "first design of 5": lambda: patched(surrogate, "FIRST", 5),
     "first design of 20": lambda: patched(surrogate, "FIRST", 20),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from nasearch.samplers.belief import Belief, Certain, LossModel, expected_gain
 from nasearch.samplers.embedding import Embedding
 from nasearch.samplers.gaussian_process import MOST_FITTED, Component, GaussianProcess
 from nasearch.samplers.observed import Observed
+from nasearch.samplers.seeded import Knowledge
 
 MOST_SEEN = 500
 """Trials that the model uses at most: the best ranks, and of the rest the newest."""
@@ -25,7 +26,6 @@ MOST_ON_FRONT = {1: 500, 2: 500, 3: 60, 4: 30}
 ROOM = 0.1
 """How far the reference lies beyond the front's worst in an unknown objective, as a share of its range."""
 
-Exact = Mapping[int, Callable[[Mapping[str, Any]], float]]
 Networks = Sequence[Mapping[str, Any]]
 
 
@@ -35,7 +35,7 @@ class Proposal:
     Args:
         embedding: of the choices.
         observed: the trials so far, one at least measured.
-        known: functions of the known objectives.
+        knowledge: functions of the known objectives, and of traits where there are any.
         signs: (objectives,), what turns values into losses.
         unknown: the objective whose forecasts have variances.
         pool: networks that may be proposed; how dear networks get is seen from them too.
@@ -47,16 +47,16 @@ class Proposal:
         self,
         embedding: Embedding,
         observed: Observed,
-        known: Exact,
+        knowledge: Knowledge,
         signs: Floats,
         unknown: int,
         pool: Networks,
         reference: Floats | None = None,
         features: Floats | None = None,
     ) -> None:
-        self._given = (embedding, observed, known, signs, unknown, pool)
-        self._embedding, self._known, self._signs = embedding, known, signs
-        self._exact = sorted(known)
+        self._given = (embedding, observed, knowledge, signs, unknown, pool)
+        self._embedding, self._known, self._signs = embedding, knowledge.known, signs
+        self._exact = sorted(self._known)
         order = _order(observed)
         kept = np.sort(order[:MOST_SEEN])
         place = np.empty(len(order), dtype=np.int64)
@@ -67,11 +67,13 @@ class Proposal:
         self._cost_axis = Axis(costs)
         self._feature_axis = None if features is None else Axis(features[kept], logarithms=False)
         networks = [observed.params[i] for i in kept]
+        self._traits = knowledge.traits
+        self._trait_axis = None if self._traits is None else Axis(self._traits_of(networks), logarithms=False)
         parts = self._components(networks, costs, None if features is None else features[kept])
         self._models = {
             j: LossModel(parts, losses[:, j], variances if j == unknown else np.zeros(len(kept)), fitted)
             for j in range(len(signs))
-            if j not in known
+            if j not in self._known
         }
         self._limits = [Margin(parts, margins[kept], fitted) for margins in observed.constraints.values()]
         there = losses[observed.measured[kept] & observed.feasible[kept]]
@@ -126,9 +128,16 @@ class Proposal:
         rows = [[self._signs[j] * self._known[j](each) for j in self._exact] for each in networks]
         return np.array(rows, dtype=np.float64).reshape(len(networks), len(self._exact))
 
+    def _traits_of(self, networks: Networks) -> Floats:
+        """(networks, traits)."""
+        assert self._traits is not None
+        return np.array([self._traits(each) for each in networks], dtype=np.float64)
+
     def _components(self, networks: Networks, costs: Floats, features: Floats | None) -> list[Component]:
-        """The kernel: single choices, and beside them counts, known objectives and features."""
+        """The kernel: single choices, and beside them counts, known objectives, traits and features."""
         columns = [self._embedding.counts(networks), self._cost_axis(costs)]
+        if self._trait_axis is not None and networks:
+            columns.append(self._trait_axis(self._traits_of(networks)))
         if self._feature_axis is not None:
             assert features is not None
             columns.append(self._feature_axis(features))

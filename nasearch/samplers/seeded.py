@@ -6,7 +6,7 @@ import random
 import threading
 import zlib
 from abc import abstractmethod
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -37,12 +37,14 @@ class Knowledge:
         known: by index of an objective, decisions to its exact value, in the objective's own direction.
         allows: whether decisions keep every limit that is known before training.
         identity: equal for decisions that mean one network; without it, of equal decisions alone.
+        traits: decisions to numbers that say more of the network than its single choices do, always as many.
     """
 
     domain: Domain | None = None
     known: Mapping[int, Callable[[Mapping[str, Any]], float]] = field(default_factory=dict)
     allows: Callable[[Mapping[str, Any]], bool] | None = None
     identity: Callable[[Mapping[str, Any]], Hashable] | None = None
+    traits: Callable[[Mapping[str, Any]], Sequence[float]] | None = None
 
 
 class SeededSampler(BaseSampler):

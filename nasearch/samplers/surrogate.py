@@ -46,18 +46,20 @@ class SurrogateSampler(SeededSampler):
     """Proposes the network that is expected to enlarge the front's hypervolume most.
 
     The objectives that are not known before training are modelled by Gaussian processes over the choices,
-    their counts and the known objectives; the known ones are exact. Random draws, mutations and crossovers
-    of the front are compared; the first `FIRST` networks are spread over the known costs and the choices.
-    Trials that a race has stopped count with what they foretell. What is running is taken to turn out as
-    expected, so that workers side by side get different networks. Works in any Optuna study: single- or
-    multi-objective, with conditional parameters and constraints.
+    their counts, the known objectives and the network's traits; the known ones are exact. Random draws,
+    mutations and crossovers of the front are compared; the first `FIRST` networks are spread over the known
+    costs and the choices. Trials that a race has stopped count with what they foretell. What is running is
+    taken to turn out as expected, so that workers side by side get different networks. Works in any Optuna
+    study: single- or multi-objective, with conditional parameters and constraints.
 
     Args:
         seed: of all proposals; the same seed, trials and trial number give the same proposal.
         known: index of an objective to a function of the parameters that gives its exact value, in the
             objective's own direction.
-        features: a function of the parameters to numbers that may tell more, such as zero-cost scores; asked
-            for at most `FINALISTS` networks a proposal.
+        traits: a function of the parameters to numbers that are known of a network without training, such as
+            its depth; cheap, since it is asked of every network that is compared.
+        features: a function of the parameters to numbers that may tell more and take longer, such as
+            zero-cost scores; asked for at most `FINALISTS` networks a proposal.
         space: the search space, if the study's parameters are its choices; else they are learnt from trials.
         allows: whether parameters keep every limit that is known before training; others are not proposed.
         identity: equal for parameters that mean one network, which is not proposed twice.
@@ -73,6 +75,7 @@ class SurrogateSampler(SeededSampler):
         seed: int | None = None,
         *,
         known: Mapping[int, Callable[[Mapping[str, Any]], float]] | None = None,
+        traits: Callable[[Mapping[str, Any]], Sequence[float]] | None = None,
         features: Callable[[Mapping[str, Any]], Sequence[float]] | None = None,
         space: SearchSpace | None = None,
         allows: Callable[[Mapping[str, Any]], bool] | None = None,
@@ -80,7 +83,7 @@ class SurrogateSampler(SeededSampler):
         reference: Sequence[float] | None = None,
     ) -> None:
         domain = None if space is None else TreeDomain.of(space)
-        super().__init__(seed, Knowledge(domain, dict(known or {}), allows, identity))
+        super().__init__(seed, Knowledge(domain, dict(known or {}), allows, identity, traits))
         self._features = features
         self._reference = reference
 
@@ -107,7 +110,7 @@ class SurrogateSampler(SeededSampler):
             return self._draw_new(domain, generator, seen)
         reference = None if self._reference is None else signs * np.asarray(self._reference, dtype=np.float64)
         proposal = Proposal(
-            Embedding(domain.distributions), observed, self._knowledge.known, signs, unknown, pool, reference
+            Embedding(domain.distributions), observed, self._knowledge, signs, unknown, pool, reference
         )
         pool, gains = _finalists(pool, proposal.gains(pool))
         near = (mutate(generator.choice(pool), domain, generator, 1) for _ in range(NEAR))
@@ -230,6 +233,8 @@ class SurrogateSampler(SeededSampler):
             self._allowed(decisions)
             for value in self._knowledge.known.values():
                 value(decisions)
+            if self._knowledge.traits is not None:
+                self._knowledge.traits(decisions)
         except KeyError:
             return False
         return True

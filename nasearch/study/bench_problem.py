@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from nasearch.errors import SelectionError, SettingsError, TableError
 from nasearch.measure.table import Table
 from nasearch.measure.table.table import BY_ARITHMETIC, with_computed_costs
+from nasearch.measure.topology import Topology, architecture_topology
 from nasearch.pareto import Objective, hypervolume, losses, parse_limit, parse_objectives
 from nasearch.pareto.objectives import Floats
 from nasearch.report.formatting import metric
@@ -54,17 +56,39 @@ class Problem:
 
     def goal(self, budget: int) -> int:
         """How many networks a search of that budget measures."""
-        return budget if self.count_repeats else min(budget, len(self.table))
+        if self.count_repeats or 2 * budget < len(self.table):
+            return budget
+        return min(budget, sum(self.is_allowed(row) for row in range(len(self.table))))
+
+    @cached_property
+    def _topologies(self) -> dict[int, Topology]:
+        return {}
+
+    def topology(self, row: int) -> Topology:
+        """How a network of the table's space hangs together."""
+        if row not in self._topologies:
+            table = self.table
+            assert table.space is not None
+            architecture = table.space.decode(table.params(row))
+            self._topologies[row] = architecture_topology(architecture, table.input_shape, table.num_classes)
+        return self._topologies[row]
+
+    def is_allowed(self, row: int | None) -> bool:
+        """Whether a study would measure it: it is in the table, and an image can reach its output."""
+        return row is not None and (self.table.space is None or self.topology(row).is_connected)
 
     def knowledge(self) -> Knowledge:
         """What its samplers may know."""
         table = self.table
 
-        def value(index: int, params: Mapping[str, Scalar]) -> float:
+        def row_of(params: Mapping[str, Scalar]) -> int:
             row = table.find(params)
             if row is None:
                 raise TableError(f"{table.source}: no network with {dict(params)}")
-            return float(self.values[row, index])
+            return row
+
+        def value(index: int, params: Mapping[str, Scalar]) -> float:
+            return float(self.values[row_of(params), index])
 
         def exact(index: int) -> Callable[[Mapping[str, Scalar]], float]:
             return lambda params: value(index, params)
@@ -73,7 +97,10 @@ class Problem:
         choices = {choice.name: choice.values for choice in table.choices}
         domain = TreeDomain(choices, table.propose)
         return Knowledge(
-            domain, known, None if table.is_complete else lambda params: table.find(params) is not None
+            domain,
+            known,
+            lambda params: self.is_allowed(table.find(params)),
+            traits=None if table.space is None else lambda params: self.topology(row_of(params)).traits,
         )
 
     def identity(self) -> dict[str, object]:

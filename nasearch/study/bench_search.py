@@ -10,7 +10,7 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from nasearch.measure.table import Table
+from nasearch.errors import TableError
 from nasearch.pareto import hypervolume, judged_hypervolume_curve, losses
 from nasearch.pareto.objectives import Floats
 from nasearch.samplers import make_sampler, trial_seed
@@ -47,20 +47,20 @@ def run_sampler(problem: Problem, sampler: str, seed: int, budget: int) -> Run:
     goal = problem.goal(budget)
     while len(rows) < goal:
         if idle >= FREE_PROPOSALS:
-            study.enqueue_trial(_unseen(table, seen, trial_seed(seed, number, stream=1)))
+            study.enqueue_trial(_unseen(problem, seen, trial_seed(seed, number, stream=1)))
         started = time.perf_counter()
         study.sampler = make_sampler(sampler, seed, number, knowledge)
         trial = study.ask()
         row = table.find(table.propose(_suggest(trial)))
         number += 1
-        if row is None:
+        if row is None or not problem.is_allowed(row):
             study.tell(trial, state=TrialState.PRUNED)
         else:
             study.tell(trial, problem.values[row].tolist())
         spent += time.perf_counter() - started
         if row in seen:
             again += 1
-        if row is None or (row in seen and not problem.count_repeats):
+        if row is None or not problem.is_allowed(row) or (row in seen and not problem.count_repeats):
             idle += 1
             continue
         idle = 0
@@ -88,9 +88,12 @@ def _suggest(trial: optuna.Trial) -> Callable[[str, Sequence[Scalar]], Scalar]:
     return suggest
 
 
-def _unseen(table: Table, seen: set[int], seed: int) -> dict[str, Scalar]:
+def _unseen(problem: Problem, seen: set[int], seed: int) -> dict[str, Scalar]:
     generator = random.Random(seed)
-    return table.params(generator.choice([row for row in range(len(table)) if row not in seen]))
+    left = [row for row in range(len(problem.table)) if row not in seen and problem.is_allowed(row)]
+    if not left:
+        raise TableError(f"{problem.table.source}: all {len(seen):,} networks that can be searched were")
+    return problem.table.params(generator.choice(left))
 
 
 def score_curve(problem: Problem, rows: Sequence[int]) -> Floats:

@@ -16,10 +16,10 @@ MOST_REMEMBERED = 20_000
 
 
 def knowledge_of(rules: Rules) -> Knowledge:
-    """What samplers may know of a study: its choices, and of each network its exact costs, limits and key.
+    """What samplers may know of a study: its choices, and each network's exact costs, limits, key, topology.
 
-    A network that cannot be built for the data is one that is not allowed. Latency is not known before it is
-    measured.
+    A network that cannot be built for the data, or of which nothing can come, is one that is not allowed.
+    Latency is not known before it is measured.
     """
     remembered: dict[tuple[tuple[str, Any], ...], Architecture] = {}
     allowed: dict[tuple[tuple[str, Any], ...], bool] = {}
@@ -41,6 +41,7 @@ def knowledge_of(rules: Rules) -> Knowledge:
         if architecture.decisions not in allowed:
             try:
                 broken = rules.broken(rules.costs(architecture), rules.block_costs(architecture))
+                broken = broken or rules.hopeless(architecture)
             except (BuildError, MeasurementError):
                 broken = ["cannot be built"]
             allowed[architecture.decisions] = not broken
@@ -56,10 +57,13 @@ def knowledge_of(rules: Rules) -> Knowledge:
 
         return value
 
+    def traits(decisions: Mapping[str, Any]) -> tuple[float, ...]:
+        return rules.topology(architecture_of(decisions)).traits
+
     known = {
         index: exact(objective.name)
         for index, objective in enumerate(rules.objectives)
         if objective.is_cost and objective.name != "latency_ms"
     }
     choices = {choice.name: choice.values for choice in rules.space.choices}
-    return Knowledge(TreeDomain(choices, propose), known, allows, identity)
+    return Knowledge(TreeDomain(choices, propose), known, allows, identity, traits)

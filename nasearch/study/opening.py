@@ -14,6 +14,7 @@ from nasearch.errors import BuildError, DeviceError, MeasurementError, SettingsE
 from nasearch.executors import Executor
 from nasearch.measure import Cost, architecture_cost, describe_device
 from nasearch.measure.block_limits import block_limit_values
+from nasearch.measure.topology import Topology, architecture_topology
 from nasearch.pareto import parse_objectives
 from nasearch.space import Architecture, SearchSpace
 from nasearch.study.environment import versions
@@ -145,6 +146,12 @@ def costs_of(study: Study) -> Callable[[Architecture], dict[str, float]]:
     return costs
 
 
+def topology_of(study: Study) -> Callable[[Architecture], Topology]:
+    """How the image reaches the output of an architecture; errors as in `judged`."""
+    topology = partial(architecture_topology, input_shape=study.input_shape, num_classes=len(study.classes))
+    return lambda architecture: judged(topology, architecture)
+
+
 def block_costs_of(study: Study) -> Callable[[Architecture], dict[str, float]]:
     """The largest cost of single blocks, by name of each block limit that applies; errors as in `judged`."""
     values = partial(
@@ -168,5 +175,6 @@ def make_rules(study: Study) -> Rules:
         study.space.block_limits,
         costs_of(study),
         block_costs_of(study),
+        topology_of(study),
         measured,
     )

@@ -154,7 +154,7 @@ class Proposals:
         try:
             values |= rules.costs(architecture)
             blocks = rules.block_costs(architecture)
-            broken = rules.broken(values, blocks)
+            broken = rules.broken(values, blocks) or rules.hopeless(architecture)
             twin = None if broken else self._twin_of(architecture.key, trial.number)
             if twin is not None:
                 self._repeat(trial, architecture, values, blocks, twin)
@@ -245,7 +245,8 @@ class Proposals:
         if frozenset(architecture.decisions) in self._refused or self._find(key) or key in self._in_flight:
             return False
         try:
-            return not rules.broken(rules.costs(architecture), rules.block_costs(architecture))
+            broken = rules.broken(rules.costs(architecture), rules.block_costs(architecture))
+            return not (broken or rules.hopeless(architecture))
         except (BuildError, MeasurementError):
             return False
 

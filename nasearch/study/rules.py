@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from nasearch.measure.topology import Topology
 from nasearch.pareto import Limit, Objective
 from nasearch.space import Architecture, BlockLimit, SearchSpace
 
@@ -19,6 +20,7 @@ class Rules:
             BuildError where it cannot be built for the data.
         block_costs: the same for single blocks: name of each block limit that applies to the
             architecture to the largest value among the blocks that it bounds.
+        topology: how the image reaches the output; raises as `costs`.
         measured: what must be timed; asked only of architectures that keep the rest.
     """
 
@@ -28,7 +30,14 @@ class Rules:
     block_limits: tuple[BlockLimit, ...]
     costs: Callable[[Architecture], dict[str, float]]
     block_costs: Callable[[Architecture], dict[str, float]]
+    topology: Callable[[Architecture], Topology]
     measured: Callable[[Architecture], dict[str, float]]
+
+    def hopeless(self, architecture: Architecture) -> list[str]:
+        """Why no training could make anything of a network, in words; empty for nearly all."""
+        if self.topology(architecture).is_connected:
+            return []
+        return ["no path leads from the image to the output, which is the same for every image"]
 
     def broken(self, values: Mapping[str, float], blocks: Mapping[str, float]) -> list[str]:
         """The limits that these values break, each with the value, in words."""
