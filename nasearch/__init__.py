@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from nasearch.measure import (
         Cost,
         Latency,
+        Topology,
         architecture_cost,
+        architecture_topology,
         check_space,
         measure_cost,
         measure_latency,
+        measure_topology,
     )
     from nasearch.measure.blocks import block_table
     from nasearch.measure.table import Table, load_table
@@ -45,7 +48,10 @@ _HOMES = {
     "NasearchError": "errors",
     "Cost": "measure",
     "Latency": "measure",
+    "Topology": "measure",
     "architecture_cost": "measure",
+    "architecture_topology": "measure",
+    "measure_topology": "measure",
     "measure_cost": "measure",
     "block_table": "measure.blocks",
     "Table": "measure.table",
@@ -107,7 +113,9 @@ __all__ = [
     "Subnet",
     "Supernet",
     "Table",
+    "Topology",
     "architecture_cost",
+    "architecture_topology",
     "attention_maps",
     "bench_table",
     "block_table",
@@ -120,6 +128,7 @@ __all__ = [
     "measure",
     "measure_cost",
     "measure_latency",
+    "measure_topology",
     "pareto",
     "register_block",
     "samplers",

@@ -7,6 +7,7 @@ from nasearch.measure.device import available_devices, describe_device, resolve_
 from nasearch.measure.extremes import Extreme, cheapest, dearest
 from nasearch.measure.latency import Latency, measure_latency, timed_by
 from nasearch.measure.space_check import SpaceCheck, check_space
+from nasearch.measure.topology import Topology, architecture_topology, measure_topology
 
 __all__ = [
     "BlockCost",
@@ -14,7 +15,9 @@ __all__ = [
     "Extreme",
     "Latency",
     "SpaceCheck",
+    "Topology",
     "architecture_cost",
+    "architecture_topology",
     "available_devices",
     "block_costs",
     "cheapest",
@@ -23,6 +26,7 @@ __all__ = [
     "describe_device",
     "measure_cost",
     "measure_latency",
+    "measure_topology",
     "resolve_device",
     "timed_by",
 ]

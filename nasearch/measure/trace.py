@@ -186,7 +186,7 @@ class Trace(TorchDispatchMode):
     def _follow(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
         """Write down how the inputs reach what an operator has made or written to."""
         name = func._overloadpacket.__name__
-        given = {self._storage(tensor) for tensor in _tensors((args, kwargs))}
+        given = [self._storage(tensor) for tensor in _tensors((args, kwargs))]  # x + x are two ways
         reached = [self._flows[each] for each in given if each in self._flows]
         if not reached or name in CONSTANT_OPERATORS:
             return

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -154,3 +156,31 @@ def test_as_a_candidate_is_measured_its_trial_is_whole_for_every_program(
     assert trial.user_attrs[ledger.KEY] == measured.key
     assert trial.user_attrs[ledger.ARCHITECTURE] == measured.architecture_json
     assert trial.user_attrs["macs"] == study.trial(0).values["macs"]
+
+
+CELLS = """\
+name: cells
+stem: {kind: conv, kernel: 3, channels: 4}
+cell: {nodes: 3, ops: [none, skip_connect]}
+stacks:
+  - {channels: 4, cells: 1}
+head: {kind: linear}
+"""
+
+
+def test_a_network_without_a_path_to_its_output_is_refused(make_study: Make, tmp_path: Path) -> None:
+    file = tmp_path / "cells.yaml"
+    file.write_text(CELLS)
+    study = make_study(space=file)
+    proposals = proposals_of(study)
+    verdicts = {}
+    for ops in product(("none", "skip_connect"), repeat=3):
+        study._optuna.enqueue_trial(dict(zip(("edge0-1", "edge0-2", "edge1-2"), ops, strict=True)))
+        trial = study._optuna.ask()
+        proposals.settle(trial)
+        told = study._optuna.get_trials(deepcopy=False)[trial.number]
+        first, straight, second = (op != "none" for op in ops)
+        verdicts[told.user_attrs.get(ledger.OUTCOME)] = told.user_attrs.get(ledger.REASON)
+        assert (told.user_attrs.get(ledger.OUTCOME) == "refused") is not (straight or (first and second))
+    assert "no path leads from the image to the output" in verdicts["refused"]
+    assert study.spent == 0

@@ -98,7 +98,10 @@ def test_what_samplers_may_know(flat: Path) -> None:
     knowledge = problem.knowledge()
     assert list(knowledge.known) == [1]  # a latency is known by measuring alone
     assert knowledge.known[1]({"width": 16, "op": "conv"}) == 20e6
-    assert knowledge.allows is None  # the table has all that its choices allow
+    assert knowledge.allows is not None
+    assert knowledge.allows({"width": 16, "op": "conv"})
+    assert not knowledge.allows({"width": 64, "op": "conv"})  # which the table lacks
+    assert knowledge.traits is None  # without a space nothing is known of how its networks hang together
     with pytest.raises(TableError, match="no network with"):
         knowledge.known[1]({"width": 64, "op": "conv"})
     asked = make_problem(load_table(flat), objectives, known=["latency_ms"])
