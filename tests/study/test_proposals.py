@@ -182,5 +182,5 @@ def test_a_network_without_a_path_to_its_output_is_refused(make_study: Make, tmp
         first, straight, second = (op != "none" for op in ops)
         verdicts[told.user_attrs.get(ledger.OUTCOME)] = told.user_attrs.get(ledger.REASON)
         assert (told.user_attrs.get(ledger.OUTCOME) == "refused") is not (straight or (first and second))
-    assert "no path leads from the image to the output" in verdicts["refused"]
+    assert "no path leads from the image to the output" in str(verdicts["refused"])
     assert study.spent == 0
