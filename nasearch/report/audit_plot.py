@@ -49,9 +49,9 @@ def _spots(axes: Any, audit: Audit) -> None:
         spots = [(x, each.accuracy) for each in networks if (x := _seen(each, audit)) is not None]
         if spots:
             axes.scatter(*zip(*spots, strict=True), s=46, label=label, zorder=3, **style)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
-    _legend(axes, "lower right")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    _legend(axes)
 
 
 def _seen(network: AuditedNetwork, audit: Audit) -> float | None:
@@ -83,9 +83,19 @@ def _taus(axes: Any, audit: Audit) -> None:
         tick.set(color=GREY_TEXT if row.proxy.kind == "cost" else INK, size=10.5)
     axes.set_xlim(-1.05, 1.05)
     axes.set_ylim(len(audit.rows) - 0.4, -0.6)
-    _legend(axes, "lower left")
+    _legend(axes)
 
 
-def _legend(axes: Any, place: str) -> None:
+def _legend(axes: Any) -> None:
+    """Above the axes: anywhere within it could hide a network."""
     if axes.get_legend_handles_labels()[0]:  # an audit of one network has no tau
-        axes.legend(loc=place, frameon=False, fontsize=9.5, labelcolor=GREY_TEXT)
+        axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(-0.02, 0.985),
+            ncols=3,
+            frameon=False,
+            fontsize=9.5,
+            labelcolor=GREY_TEXT,
+            handletextpad=0.1,
+            columnspacing=1.2,
+        )
