@@ -8,6 +8,7 @@ from nasearch.measure.extremes import Extreme, cheapest, dearest
 from nasearch.measure.latency import Latency, measure_latency, timed_by
 from nasearch.measure.space_check import SpaceCheck, check_space
 from nasearch.measure.topology import Topology, architecture_topology, measure_topology
+from nasearch.measure.traits import architecture_traits
 
 __all__ = [
     "BlockCost",
@@ -18,6 +19,7 @@ __all__ = [
     "Topology",
     "architecture_cost",
     "architecture_topology",
+    "architecture_traits",
     "available_devices",
     "block_costs",
     "cheapest",

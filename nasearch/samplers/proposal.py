@@ -81,7 +81,8 @@ class Proposal:
             there = np.vstack([there, self._expected(observed.pending)])
         if reference is None:
             dear = np.vstack([costs, self._costs_of(pool)])
-            reference = _reference(there if len(there) else losses, losses, self._exact, dear)
+            costs_to_come = [j for j in self._models if j != unknown]
+            reference = _reference(there if len(there) else losses, losses, self._exact, dear, costs_to_come)
         self._reference = reference
         self._boxes = free_boxes(_thinned(there), reference)
 
@@ -205,8 +206,10 @@ def _order(observed: Observed) -> np.ndarray:
     return np.lexsort([-np.arange(len(observed.params)), ranks(observed.losses), ~observed.measured])
 
 
-def _reference(losses: Floats, seen: Floats, known: Sequence[int], dear: Floats) -> Floats:
-    """A little beyond the worst of the front; in a known objective, at the dearest network there is.
+def _reference(
+    losses: Floats, seen: Floats, known: Sequence[int], dear: Floats, measured: Sequence[int]
+) -> Floats:
+    """A little beyond the worst of the front; in a cost, at the dearest network there is.
 
     The worst error of a front says where errors stop to matter. The dearest network of a front does not say
     the like of costs: a dearer one that nobody has tried can be the most accurate of all.
@@ -216,6 +219,7 @@ def _reference(losses: Floats, seen: Floats, known: Sequence[int], dear: Floats)
         seen: (trials, objectives) of all.
         known: objectives that are.
         dear: (networks, known objectives) of all networks in sight.
+        measured: costs that are known by measuring alone, so that only those of `seen` are.
     """
     edge = losses[front(losses)]
     worst = edge.max(axis=0)
@@ -224,6 +228,7 @@ def _reference(losses: Floats, seen: Floats, known: Sequence[int], dear: Floats)
     span = np.where(span > 0, span, np.maximum(np.abs(worst), 1.0))
     worst = worst + ROOM * span
     worst[known] = dear.max(axis=0)
+    worst[measured] = seen[:, measured].max(axis=0)
     return np.asarray(worst, dtype=np.float64)
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from nasearch.errors import SelectionError, SettingsError, TableError
 from nasearch.measure.table import Table
 from nasearch.measure.table.table import BY_ARITHMETIC, with_computed_costs
-from nasearch.measure.topology import Topology, architecture_topology
+from nasearch.measure.topology import architecture_topology
+from nasearch.measure.traits import architecture_traits
 from nasearch.pareto import Objective, hypervolume, losses, parse_limit, parse_objectives
 from nasearch.pareto.objectives import Floats
 from nasearch.report.formatting import metric
@@ -61,21 +62,23 @@ class Problem:
         return min(budget, sum(self.is_allowed(row) for row in range(len(self.table))))
 
     @cached_property
-    def _topologies(self) -> dict[int, Topology]:
+    def _traits(self) -> dict[int, tuple[float, ...]]:
         return {}
 
-    def topology(self, row: int) -> Topology:
-        """How a network of the table's space hangs together."""
-        if row not in self._topologies:
+    def traits(self, row: int) -> tuple[float, ...]:
+        """What is known of a network of the table's space without training; empty where nothing can come."""
+        if row not in self._traits:
             table = self.table
             assert table.space is not None
-            architecture = table.space.decode(table.params(row))
-            self._topologies[row] = architecture_topology(architecture, table.input_shape, table.num_classes)
-        return self._topologies[row]
+            network = (table.space.decode(table.params(row)), table.input_shape, table.num_classes)
+            names = [self.objectives[index].name for index in self.known]
+            alive = architecture_topology(*network).is_connected
+            self._traits[row] = architecture_traits(*network, without=names) if alive else ()
+        return self._traits[row]
 
     def is_allowed(self, row: int | None) -> bool:
         """Whether a study would measure it: it is in the table, and an image can reach its output."""
-        return row is not None and (self.table.space is None or self.topology(row).is_connected)
+        return row is not None and (self.table.space is None or bool(self.traits(row)))
 
     def knowledge(self) -> Knowledge:
         """What its samplers may know."""
@@ -100,7 +103,7 @@ class Problem:
             domain,
             known,
             lambda params: self.is_allowed(table.find(params)),
-            traits=None if table.space is None else lambda params: self.topology(row_of(params)).traits,
+            traits=None if table.space is None else lambda params: self.traits(row_of(params)),
         )
 
     def identity(self) -> dict[str, object]:

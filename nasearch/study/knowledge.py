@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from nasearch.errors import BuildError, MeasurementError
+from nasearch.measure.traits import joined_traits
 from nasearch.samplers import Knowledge, TreeDomain
 from nasearch.samplers.domain import Suggest
 from nasearch.space import Architecture
@@ -57,8 +58,13 @@ def knowledge_of(rules: Rules) -> Knowledge:
 
         return value
 
+    objectives = {objective.name for objective in rules.objectives}
+
     def traits(decisions: Mapping[str, Any]) -> tuple[float, ...]:
-        return rules.topology(architecture_of(decisions)).traits
+        architecture = architecture_of(decisions)
+        costs = rules.costs(architecture)
+        others = [value for name, value in costs.items() if name not in objectives]
+        return joined_traits(rules.topology(architecture), others)
 
     known = {
         index: exact(objective.name)

@@ -93,6 +93,15 @@ def test_put_together_as_run(name: str) -> None:
         assert nas.architecture_topology(architecture) == nas.measure_topology(model)
 
 
+def test_traits_join_topology_and_costs() -> None:
+    architecture = SearchSpace.load("tiny").sample(seed=0)
+    cost = nas.architecture_cost(architecture, (1, 28, 28), 10)
+    topology = nas.architecture_topology(architecture, (1, 28, 28), 10)
+    found = nas.architecture_traits(architecture, (1, 28, 28), 10, without=["macs"])
+    costs = (math.log2(cost.params), math.log2(cost.peak_activation_bytes))
+    assert found == (*topology.traits, *costs)
+
+
 class Silent(nn.Module):
     """Gives the same whatever it is given."""
 

@@ -124,8 +124,9 @@ def test_features_are_asked_for_the_finalists_alone_and_kept() -> None:
         assert trial.system_attrs["nasearch:features"] == [accuracy(trial.params) ** 2, 3.0]
 
 
-def test_features_that_tell_are_listened_to() -> None:
-    """Accuracies that are noise but for what the feature tells."""
+@pytest.mark.parametrize("given", ["features", "traits"])
+def test_what_tells_is_listened_to(given: str) -> None:
+    """Accuracies that are noise but for what the function tells."""
     true = {
         str(params): float(v)
         for params, v in zip(all_cells(), np.random.default_rng(0).random(4096), strict=True)
@@ -135,8 +136,9 @@ def test_features_that_tell_are_listened_to() -> None:
         return true[str(ask_cell(trial))]
 
     reached = []
-    for features in (None, lambda params: [true[str({name: params[name] for name in sorted(params)})]]):
-        study = optuna.create_study(direction="maximize", sampler=SurrogateSampler(seed=0, features=features))
+    for tells in (None, lambda params: [true[str({name: params[name] for name in sorted(params)})]]):
+        sampler = SurrogateSampler(seed=0, **{given: tells})
+        study = optuna.create_study(direction="maximize", sampler=sampler)
         study.optimize(measure, n_trials=40)
         reached.append(np.mean([trial.values[0] for trial in study.trials[20:]]))
     assert float(reached[1]) > float(reached[0]) + 0.2
