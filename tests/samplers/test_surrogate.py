@@ -137,7 +137,8 @@ def test_what_tells_is_listened_to(given: str) -> None:
 
     reached = []
     for tells in (None, lambda params: [true[str({name: params[name] for name in sorted(params)})]]):
-        sampler = SurrogateSampler(seed=0, **{given: tells})
+        told: dict[str, Any] = {given: tells}
+        sampler = SurrogateSampler(seed=0, **told)
         study = optuna.create_study(direction="maximize", sampler=sampler)
         study.optimize(measure, n_trials=40)
         reached.append(np.mean([trial.values[0] for trial in study.trials[20:]]))
