@@ -30,6 +30,7 @@ METAVARS = {
     "references": "NAME|FILE",
     "sampler": "NAME",
     "baseline": "NAME",
+    "screen": "NETWORKS",
     "proxy": "NAME",
     "recipe": "NAME|FILE",
     "winner_recipe": "NAME|FILE",

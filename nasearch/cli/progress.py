@@ -102,6 +102,11 @@ class LineProgress(_Shared):
         self._pace.start(standing)
         self.message(f"study {study}: {standing.spent} of {standing.budget} candidates done")
 
+    def screening(self, done: int, networks: int) -> None:
+        """Write a line for every tenth of a screen."""
+        if done in (0, networks) or done * 10 // networks > (done - 1) * 10 // networks:
+            self.message(f"screen: {done} of {networks} networks scored")
+
     def told(self, trial: TrialRecord, standing: Standing) -> None:
         """Write the candidate's line; free ones are only counted."""
         if trial.outcome in FREE:
@@ -140,6 +145,7 @@ class BarProgress(_Shared):
             console=console,
         )
         self._main: TaskID | None = None
+        self._screen: TaskID | None = None
         self._trainings: dict[int | None, TaskID] = {}  # by trial, None for a longer training
 
     def __enter__(self) -> BarProgress:
@@ -156,6 +162,15 @@ class BarProgress(_Shared):
         self._pace.start(standing)
         done = min(standing.spent, standing.budget)
         self._main = self._bars.add_task(study, total=standing.budget, completed=done, note="")
+
+    def screening(self, done: int, networks: int) -> None:
+        """Move the screen's bar, which goes when it is full."""
+        if self._screen is None:
+            self._screen = self._bars.add_task("screen", total=networks, note="")
+        self._bars.update(self._screen, completed=done)
+        if done >= networks:
+            self._bars.remove_task(self._screen)
+            self._screen = None
 
     def candidate(self, number: int, label: str) -> None:
         """Show a candidate in training; its network is too long for a bar's line."""
@@ -182,6 +197,9 @@ class BarProgress(_Shared):
         """Leave a line in the place of the candidates' bars."""
         for number in tuple(self._trainings):
             self._end_training(number)
+        if self._screen is not None:  # the time was up
+            self._bars.remove_task(self._screen)
+            self._screen = None
         if self._main is not None:
             self._bars.remove_task(self._main)
             self._main = None

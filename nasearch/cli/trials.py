@@ -26,24 +26,41 @@ from nasearch.report.content import OUTCOMES
     multiple=True,
     help="Only trials with this outcome. Repeatable.",
 )
+@click.option("--screened", is_flag=True, help="List what a screen looked at instead of the trials.")
 @scores_option
 @storage_option
 @plugins_option
 @json_option
-def command(study: str | None, outcomes: tuple[str, ...], scores: bool, storage: str, as_json: bool) -> None:
+def command(
+    study: str | None,
+    outcomes: tuple[str, ...],
+    screened: bool,
+    scores: bool,
+    storage: str,
+    as_json: bool,
+) -> None:
     """List the trials of a study.
 
     STUDY left out means the last one. Refused and repeated trials cost nothing of the budget: the first broke
-    a limit before training, the second was a network measured before.
+    a limit before training, the second was a network measured before. What --screen has looked at is no trial
+    unless it was trained; --screened lists it.
     """
+    if screened and outcomes:
+        raise click.UsageError("--outcome is of trials, and --screened lists none; expected one of them")
     with load_study(study, storage) as loaded:
-        from nasearch.report.tables import trials_json, trials_table
-        from nasearch.study.reporting import rows_of
+        from nasearch.report.tables import screened_json, screened_table, trials_json, trials_table
+        from nasearch.study.reporting import rows_of, screened_of
 
         name = loaded.name
         objectives = [objective.name for objective in loaded.objectives]
-        rows = [row for row in rows_of(loaded) if not outcomes or row.outcome in outcomes]
-    if as_json:
+        looked_at = screened_of(loaded) if screened else ()
+        every = () if screened else rows_of(loaded)
+        rows = [row for row in every if not outcomes or row.outcome in outcomes]
+    if screened and as_json:
+        echo_json({"study": name, **screened_json(looked_at, objectives)})
+    elif screened:
+        console().print(screened_table(looked_at, objectives, f"Screen of {name}", console().width))
+    elif as_json:
         echo_json({"study": name, **trials_json(rows, objectives)})
     else:
         title, out = f"Trials of {name}", console()

@@ -49,6 +49,26 @@ class FrontRow:
 
 
 @dataclass(frozen=True)
+class ScreenedRow:
+    """A network that a screen looked at without training it.
+
+    Attributes:
+        place: 0 for the most promising.
+        fate: kept, screened_out or failed.
+        values: its costs by metric.
+        scores: as in `FrontRow`.
+        reason: why it was not kept; empty otherwise.
+    """
+
+    place: int
+    label: str
+    fate: str
+    values: Mapping[str, float]
+    scores: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Reference:
     """A known network beside the front, measured as the trials were; it is none of them.
 
@@ -258,6 +278,7 @@ class StudyReport:
         comparisons: with other searches at equal budget.
         audit: how far the proxies agree with full trainings; None where that was not looked at.
         block_limits: bounds of single blocks, in words, such as "stage2.inception.macs <= 2M".
+        screened: what a screen looked at before the search; empty without one.
         command: what reproduces it.
         stored_in: URL of the store, without a password.
         created_at: when the report was written, ISO 8601, UTC.
@@ -287,6 +308,7 @@ class StudyReport:
     comparisons: tuple[FrontComparison, ...] = ()
     audit: Audit | None = None
     block_limits: tuple[str, ...] = ()
+    screened: tuple[ScreenedRow, ...] = ()
     stored_in: str = ""
     picture_path: str = "front.png"
     page_path: str = "front.html"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from nasearch.pareto import OBJECTIVES
-from nasearch.report.content import FrontRow, Reference
+from nasearch.report.content import FrontRow, Reference, ScreenedRow
 
 MISSING = "–"
 NO_SIGNAL = "no signal"
@@ -75,7 +75,7 @@ def score(value: float | None) -> str:
     return NO_SIGNAL if value == -math.inf else f"{value:.4g}"
 
 
-def score_names(rows: Iterable[FrontRow]) -> list[str]:
+def score_names(rows: Iterable[FrontRow | ScreenedRow]) -> list[str]:
     """Names of all scores in `rows`, by the alphabet."""
     return sorted({name for row in rows for name in row.scores})
 
@@ -85,7 +85,7 @@ def title(name: str) -> str:
     return TITLES.get(name, name.replace("_", " "))
 
 
-def metric_names(rows: Iterable[FrontRow | Reference], first: Sequence[str]) -> list[str]:
+def metric_names(rows: Iterable[FrontRow | Reference | ScreenedRow], first: Sequence[str]) -> list[str]:
     """Names of all metrics in `rows`: those in `first`, then the others as in the table of objectives."""
     seen = {name for row in rows for name in row.values}
     known = [name for name in OBJECTIVES if name in seen and name not in first]

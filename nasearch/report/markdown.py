@@ -239,6 +239,7 @@ def _search(report: StudyReport) -> list[str]:
         ("space", f"{_code(report.space)}: {_text(report.space_about)}; {report.space_size:,} networks"),
         ("limits", limits),
         ("sampler", _code(report.sampler)),
+        *([("screen", tables.screen_line(report.screened))] if report.screened else []),
         ("seed", f"{report.seed}" + (", deterministic" if report.deterministic else "")),
         ("budget", f"{report.spent} of {report.budget} candidates spent"),
         ("trials", tables.outcome_line(report.picture.rows)),

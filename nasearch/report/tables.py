@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nasearch.report import formatting
-from nasearch.report.content import OUTCOMES, FrontRow, Reference, StudySummary
+from nasearch.report.content import OUTCOMES, FrontRow, Reference, ScreenedRow, StudySummary
 
 Json = dict[str, object]
 _NETWORK = 26  # characters that a network's label or a reason needs to be read
@@ -118,6 +118,64 @@ def trials_table(
         )
     table.caption = outcome_line(rows)
     return table
+
+
+def screened_table(
+    rows: Sequence[ScreenedRow],
+    objectives: Sequence[str],
+    title: str | None = None,
+    width: int | None = None,
+) -> Table:
+    """What a screen looked at, as given; `width` as in `front_table`."""
+    scored = formatting.score_names(rows)
+    costs = [name for name in objectives if any(name in row.values for row in rows)]
+    names, room = _fitting(rows, costs, width, fixed=25 + _score_room(rows, scored), wanted=_REASON)
+    table = _table(title)
+    table.add_column("place", justify="right", no_wrap=True)
+    table.add_column("fate", no_wrap=True)
+    for name in names:
+        table.add_column(formatting.title(name), justify="right", no_wrap=True)
+    _add_scores(table, scored)
+    table.add_column("network, or reason", overflow="fold", min_width=room)
+    for row in rows:
+        style = "" if row.fate == "kept" else "red" if row.fate == "failed" else "dim"
+        table.add_row(
+            str(row.place + 1),
+            row.fate,
+            *cells(row, names),
+            *score_cells(row, scored),
+            Text(row.reason or row.label),
+            style=style,
+        )
+    table.caption = screen_line(rows)
+    return table
+
+
+def screen_line(rows: Sequence[ScreenedRow]) -> str:
+    """Such as "1000 networks looked at by jacov, synflow: 10 kept, 990 screened out"."""
+    if not rows:
+        return "no screen"
+    counts = Counter(row.fate for row in rows)
+    fates = ", ".join(f"{count} {fate.replace('_', ' ')}" for fate, count in counts.items())
+    return f"{len(rows)} networks looked at by {', '.join(formatting.score_names(rows))}: {fates}"
+
+
+def screened_json(rows: Sequence[ScreenedRow], objectives: Sequence[str]) -> Json:
+    """What a screen looked at, with raw values; places count from 1."""
+    return {
+        "objectives": list(objectives),
+        "screened": [
+            {
+                "place": row.place + 1,
+                "label": row.label,
+                "fate": row.fate,
+                "reason": row.reason or None,
+                "values": {name: _raw(value) for name, value in row.values.items()},
+                "scores": scores_json(row.scores),
+            }
+            for row in rows
+        ],
+    }
 
 
 def studies_table(studies: Sequence[StudySummary], title: str | None = None) -> Table:
@@ -229,15 +287,16 @@ def reference_json(reference: Reference) -> Json:
     }
 
 
-def cells(row: FrontRow | Reference, names: Sequence[str]) -> list[str]:
+def cells(row: FrontRow | Reference | ScreenedRow, names: Sequence[str]) -> list[str]:
     """The values of these metrics as tables show them."""
+    spread = None if isinstance(row, ScreenedRow) else row.latency_iqr_ms
     return [
-        formatting.metric(name, row.values.get(name), row.latency_iqr_ms if name == "latency_ms" else None)
+        formatting.metric(name, row.values.get(name), spread if name == "latency_ms" else None)
         for name in names
     ]
 
 
-def score_cells(row: FrontRow, names: Sequence[str]) -> list[str]:
+def score_cells(row: FrontRow | ScreenedRow, names: Sequence[str]) -> list[str]:
     """These scores as tables show them."""
     return [formatting.score(row.scores.get(name)) for name in names]
 
@@ -252,7 +311,7 @@ def _add_scores(table: Table, names: Sequence[str]) -> None:
         table.add_column(name, justify="right", no_wrap=True)
 
 
-def _score_room(rows: Sequence[FrontRow], names: Sequence[str]) -> int:
+def _score_room(rows: Sequence[FrontRow | ScreenedRow], names: Sequence[str]) -> int:
     """Characters that the columns of scores take."""
     return sum(2 + max([len(name), *(len(score_cells(row, [name])[0]) for row in rows)]) for name in names)
 
@@ -262,7 +321,7 @@ def _raw(value: float) -> float | int:
 
 
 def _fitting(
-    rows: Sequence[FrontRow | Reference],
+    rows: Sequence[FrontRow | Reference | ScreenedRow],
     objectives: Sequence[str],
     width: int | None,
     fixed: int,

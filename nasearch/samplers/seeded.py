@@ -38,6 +38,8 @@ class Knowledge:
         allows: whether decisions keep every limit that is known before training.
         identity: equal for decisions that mean one network; without it, of equal decisions alone.
         traits: decisions to numbers that say more of the network than its single choices do, always as many.
+        features: decisions to numbers that may tell more of a network, such as zero-cost scores; dear, so
+            they are asked for a few networks a proposal.
     """
 
     domain: Domain | None = None
@@ -45,6 +47,7 @@ class Knowledge:
     allows: Callable[[Mapping[str, Any]], bool] | None = None
     identity: Callable[[Mapping[str, Any]], Hashable] | None = None
     traits: Callable[[Mapping[str, Any]], Sequence[float]] | None = None
+    features: Callable[[Mapping[str, Any]], Sequence[float]] | None = None
 
 
 class SeededSampler(BaseSampler):

@@ -83,8 +83,7 @@ class SurrogateSampler(SeededSampler):
         reference: Sequence[float] | None = None,
     ) -> None:
         domain = None if space is None else TreeDomain.of(space)
-        super().__init__(seed, Knowledge(domain, dict(known or {}), allows, identity, traits))
-        self._features = features
+        super().__init__(seed, Knowledge(domain, dict(known or {}), allows, identity, traits, features))
         self._reference = reference
 
     def _propose(
@@ -104,7 +103,7 @@ class SurrogateSampler(SeededSampler):
         seen = {self._identity(params) for params in (*observed.finished, *observed.pending)}
         if len(observed.params) + len(observed.pending) < FIRST or not observed.measured.any():
             chosen = self._spread(domain, observed, seen, signs, generator)
-            return chosen if self._features is None else self._noted(study, trial, chosen)
+            return chosen if self._knowledge.features is None else self._noted(study, trial, chosen)
         pool = self._pool(domain, observed, seen, generator)
         if not pool:
             return self._draw_new(domain, generator, seen)
@@ -117,9 +116,10 @@ class SurrogateSampler(SeededSampler):
         fresh = self._fresh(near, seen | {self._identity(each) for each in pool})
         if fresh:
             pool, gains = _finalists([*pool, *fresh], np.concatenate([gains, proposal.gains(fresh)]))
-        if self._features is None:
+        features = self._knowledge.features
+        if features is None:
             return pool[0]
-        told = np.array([self._features(each) for each in pool], dtype=np.float64)
+        told = np.array([features(each) for each in pool], dtype=np.float64)
         noted = [_noted_features(attributes, told.shape[1]) for attributes in observed.attributes]
         informed = proposal.with_features(np.array(noted, dtype=np.float64))
         best = int(np.argmax(informed.gains(pool, told)))
@@ -129,8 +129,9 @@ class SurrogateSampler(SeededSampler):
         self, study: optuna.Study, trial: FrozenTrial, decisions: Decisions, told: Floats | None = None
     ) -> Decisions:
         """The decisions, their features kept with the trial so that nobody has to ask for them again."""
-        assert self._features is not None
-        values = self._features(decisions) if told is None else told
+        features = self._knowledge.features
+        assert features is not None
+        values = features(decisions) if told is None else told
         study._storage.set_trial_system_attr(trial._trial_id, FEATURES, [float(value) for value in values])
         return decisions
 

@@ -25,7 +25,13 @@ def run_baseline(study: Study, sampler: str, budget: int | None, progress: Progr
     if budget < 1:
         raise StudyError(f"study {study.name!r} has no candidate yet; run it before its baseline")
     settings = dataclasses.replace(
-        study.settings, sampler=sampler, racing=study.raced, budget=budget, time=None
+        study.settings,
+        sampler=sampler,
+        screen=None,
+        features=False,
+        racing=study.raced,
+        budget=budget,
+        time=None,
     )
     found = {"sampler": sampler}
     with open_sibling(study, sampler, "baseline", settings, found=found) as sibling:

@@ -50,7 +50,15 @@ def open_given(study: Study, role: GivenRole, recipe: Recipe) -> Study:
         StudyError: if the study has no images or is a sibling itself, or the name belongs to a study that is
             no such sibling or trains by another recipe.
     """
-    settings = dataclasses.replace(study.settings, proxy="trained", sampler="random", racing=False, time=None)
+    settings = dataclasses.replace(
+        study.settings,
+        proxy="trained",
+        sampler="random",
+        screen=None,
+        features=False,
+        racing=False,
+        time=None,
+    )
     dataset = study.dataset
     return open_sibling(
         study,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from nasearch.errors import BuildError, MeasurementError
@@ -16,11 +16,17 @@ MOST_REMEMBERED = 20_000
 """Architectures kept by their decisions: a few proposals' worth, each of about a thousand."""
 
 
-def knowledge_of(rules: Rules) -> Knowledge:
+def knowledge_of(
+    rules: Rules, features: Callable[[Architecture], Sequence[float]] | None = None
+) -> Knowledge:
     """What samplers may know of a study: its choices, and each network's exact costs, limits, key, topology.
 
     A network that cannot be built for the data, or of which nothing can come, is one that is not allowed.
     Latency is not known before it is measured.
+
+    Args:
+        rules: of the study.
+        features: numbers that may tell more of a network.
     """
     remembered: dict[tuple[tuple[str, Any], ...], Architecture] = {}
     allowed: dict[tuple[tuple[str, Any], ...], bool] = {}
@@ -72,4 +78,5 @@ def knowledge_of(rules: Rules) -> Knowledge:
         if objective.is_cost and objective.name != "latency_ms"
     }
     choices = {choice.name: choice.values for choice in rules.space.choices}
-    return Knowledge(TreeDomain(choices, propose), known, allows, identity, traits)
+    told = None if features is None else lambda decisions: features(architecture_of(decisions))
+    return Knowledge(TreeDomain(choices, propose), known, allows, identity, traits, told)

@@ -6,6 +6,7 @@ a study of ours. What we add are user attributes, which the dashboard shows, and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,9 +25,17 @@ ARCHITECTURE = "nasearch:architecture"
 LABEL = "nasearch:label"
 REASON = "nasearch:reason"
 TRAINING = "nasearch:training"
+SCORE = "score:"
+"""Begins the names of attributes that hold scores without training; the dashboard shows them."""
+NO_SIGNAL = "no signal"
 
 
-def describe(trial: optuna.Trial, architecture: Architecture, values: Mapping[str, float]) -> None:
+def describe(
+    trial: optuna.Trial,
+    architecture: Architecture,
+    values: Mapping[str, float],
+    scores: Mapping[str, float] | None = None,
+) -> None:
     """Write what is known of a candidate before it is trained; again is harmless."""
     known = trial.user_attrs
     for name, value in (
@@ -34,9 +43,15 @@ def describe(trial: optuna.Trial, architecture: Architecture, values: Mapping[st
         (LABEL, architecture.label),
         (ARCHITECTURE, architecture.to_json()),
         *values.items(),
+        *((f"{SCORE}{name}", _shown(score)) for name, score in (scores or {}).items()),
     ):
         if known.get(name) != value:
             trial.set_user_attr(name, value)
+
+
+def _shown(score: float) -> float | str:
+    """JSON has no -inf."""
+    return NO_SIGNAL if score == -math.inf else score
 
 
 def conclude(

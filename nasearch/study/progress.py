@@ -53,6 +53,9 @@ class Progress:
     def started(self, study: str, standing: Standing) -> None:
         """The search begins or goes on."""
 
+    def screening(self, done: int, networks: int) -> None:
+        """So many of the networks of a screen have their scores."""
+
     def candidate(self, number: int, label: str) -> None:
         """A candidate's proxy starts."""
 

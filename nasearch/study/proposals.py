@@ -84,10 +84,27 @@ class Proposals:
         seed: int,
         find: Callable[[str], MeasurementRecord | None],
         on_told: Callable[[int], None],
+        first: Sequence[Architecture] = (),
+        scores: Callable[[str], Mapping[str, float]] = lambda _: {},
+        features: Callable[[Architecture], Sequence[float]] | None = None,
     ) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            study: Optuna's.
+            rules: of the study.
+            sampler: by name.
+            seed: of all proposals.
+            find: what was measured of a key.
+            on_told: told the number of a trial that has its outcome.
+            first: networks that go before the sampler's own proposals, where they are new.
+            scores: what was told without training of a key.
+            features: numbers that tell the sampler more of a network.
+        """
+        self._first, self._scores = deque(first), scores
         self._study, self._rules, self._sampler, self._seed = study, rules, sampler, seed
         self._find, self._on_told = find, on_told
-        self._knowledge = knowledge_of(rules)
+        self._knowledge = knowledge_of(rules, features)
         self._idle = self._idle_so_far()
         self._in_flight: dict[str, int] = {}  # key to the number of the trial that measures it
         self._taken_up: set[int] = set()
@@ -101,7 +118,9 @@ class Proposals:
     def next(self) -> Candidate | None:
         """The next candidate, or None when the space has no more that is feasible and new."""
         while self._idle < PATIENCE:
-            if self._idle >= FREE_PROPOSALS and not self._waiting():
+            if self._first and not self._waiting():
+                self._enqueue_first()
+            elif self._idle >= FREE_PROPOSALS and not self._waiting():
                 params = self._draw()
                 if params is None:
                     return None
@@ -130,6 +149,14 @@ class Proposals:
             if candidate is not None:
                 return candidate
         return None
+
+    def _enqueue_first(self) -> None:
+        """Let the next of the first networks be proposed that nobody has tried."""
+        while self._first:
+            architecture = self._first.popleft()
+            if self._is_new_and_feasible(architecture):
+                self._study.enqueue_trial(dict(architecture.decisions))
+                return
 
     def settle(self, trial: optuna.Trial) -> Candidate | None:
         """Complete a trial's decisions; conclude it if it is refused or repeated.
@@ -164,7 +191,7 @@ class Proposals:
                 broken = rules.broken(values, blocks)
         except (BuildError, MeasurementError) as problem:  # it cannot be built or judged on these data
             broken = [str(problem)]
-        ledger.describe(trial, architecture, values)
+        ledger.describe(trial, architecture, values, self._scores(architecture.key))
         if broken or blocks is None:
             self._refused.add(frozenset(architecture.decisions))
             self._conclude(trial, "refused", values, blocks, "; ".join(broken))
@@ -260,7 +287,7 @@ class Proposals:
     ) -> None:
         # One key says one function, parameters and MACs; the memory of this writing of it is its own.
         values = {**twin.values, **costs}
-        ledger.describe(trial, architecture, values)
+        ledger.describe(trial, architecture, values, self._scores(architecture.key))
         reason = f"the same network {_FATES[twin.state]} trial {twin.number}"
         self._conclude(trial, "repeated", values, blocks, reason, twin.state)
 

@@ -16,6 +16,7 @@ from nasearch.report.content import (
     FrontRow,
     LatencyFacts,
     Reference,
+    ScreenedRow,
     StudyReport,
     TrainedFacts,
     WinnerFacts,
@@ -49,6 +50,16 @@ def rows_of(study: Study) -> tuple[FrontRow, ...]:
             seconds=trial.seconds,
         )
         for trial in study.trials()
+    )
+
+
+def screened_of(study: Study) -> tuple[ScreenedRow, ...]:
+    """What the last screen looked at, the most promising first."""
+    return tuple(
+        ScreenedRow(
+            each.place, each.architecture.label, each.fate, each.values, each.scores, each.reason or ""
+        )
+        for each in study.screened()
     )
 
 
@@ -128,6 +139,7 @@ def report_of(
         comparisons=tuple(study.compare_baselines() if comparisons is None else comparisons),
         audit=study.audited(),
         block_limits=tuple(bound.name for bound in study.space.block_limits),
+        screened=screened_of(study),
         command=study.command,
         stored_in=study.storage_url,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),

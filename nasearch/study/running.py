@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from nasearch.study.opening import make_bench, make_rules
 from nasearch.study.progress import Progress, RunSummary
 from nasearch.study.proposals import Given, Proposals
 from nasearch.study.race import Race
+from nasearch.study.scoring import Scorer, as_features
+from nasearch.study.screening import screen
 from nasearch.study.search import Search
 
 if TYPE_CHECKING:
@@ -42,11 +45,15 @@ def run(
     started = time.monotonic()
     board, rules = study._board(), make_rules(study)
     left = budget - study.spent
+    until = None if time_s is None else started + time_s
     with study._owned("run") as lease, store.guard(), deterministic(study.threads), ExitStack() as opened:
         checkpoints = opened.enter_context(_checkpoints(study.directory / "checkpoints", progress))
         proxy = study.proxy
+        first: tuple[Architecture, ...] = ()
         if left > 0:
             proxy.prepare(study, progress)
+            if study.settings.screen is not None:
+                first = screen(study, rules, study.settings.screen, progress, until)
         executor = opened.enter_context(proxy.executor(study, left) if left > 0 else proxy.in_process(study))
         bench = make_bench(study, executor, checkpoints)
         if lender is not None:
@@ -64,11 +71,21 @@ def run(
             progress.told(trial, board.standing(study.spent, budget))
 
         seed = study.identity.proposal_seed
-        proposals = Proposals(study._optuna, rules, study.settings.proposer, seed, known.get, on_told)
+        proposals = Proposals(
+            study._optuna,
+            rules,
+            study.settings.proposer,
+            seed,
+            known.get,
+            on_told,
+            first,
+            partial(store.scores.of, study_id),
+            partial(as_features, Scorer(study)) if study.settings.features and left > 0 else None,
+        )
         source = proposals if given is None else Given(proposals, given)
         race, weights = _race(study), study.identity.weights_seed
         search = Search(store, study_id, lease, source, bench, rules, race, weights, progress, on_told)
-        stopped = search.run(budget, time_s)
+        stopped = search.run(budget, None if until is None else until - time.monotonic())
     standing = board.standing(study.spent, budget)
     summary = RunSummary(standing, study.outcomes(), time.monotonic() - started, stopped)
     progress.finished(summary)

@@ -64,6 +64,14 @@ class StudySettings:
     baseline: str | None = _setting(
         None, "Sampler to compare with at equal budget, such as random; its study is NAME.SAMPLER."
     )
+    screen: int | None = _setting(
+        None,
+        "Look at this many networks first, without training, and begin with the most promising by zero-cost "
+        "scores and costs.",
+    )
+    features: bool = _setting(
+        False, "Tell the surrogate sampler zero-cost scores of the few networks that it chooses from."
+    )
     proxy: str = _setting("trained", f"How a candidate is judged: {in_words()}.")
     recipe: str = _setting("proxy", "Recipe of the proxy training: a built-in name or a YAML file.")
     epochs: int | None = _setting(
@@ -118,6 +126,7 @@ class StudySettings:
             ("winner_epochs", 1),
             ("image_size", 4),
             ("workers", 1),
+            ("screen", 1),
         ):
             value = getattr(self, name)
             if value is not None and value < low:
@@ -135,6 +144,11 @@ class StudySettings:
                 "which several candidates end is chance, and with it what is proposed next"
             )
         choice_of(self.proxy)
+        if self.features and self.proposer != "surrogate":
+            raise SettingsError(
+                f"features is on and sampler is {self.proposer!r}; expected surrogate, which alone has a "
+                "model that they could tell something"
+            )
         if self.time is not None:
             seconds_of(self.time)
         if self.study is not None and not re.fullmatch(r"(?!\d+$)\w[\w.+-]{0,99}", self.study):

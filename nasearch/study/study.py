@@ -11,7 +11,13 @@ from nasearch.samplers import SAMPLERS, make_sampler
 from nasearch.space import Architecture, SearchSpace
 from nasearch.space.plugins import load_plugins
 from nasearch.store import Store
-from nasearch.store.records import FinishRecord, ReferenceRecord, StudyRecord, TrialRecord
+from nasearch.store.records import (
+    FinishRecord,
+    ReferenceRecord,
+    ScreenedRecord,
+    StudyRecord,
+    TrialRecord,
+)
 from nasearch.study.board import Board
 from nasearch.study.environment import deterministic
 from nasearch.study.identity import Identity, claim, default_name, find
@@ -50,6 +56,8 @@ class Study(Parts):
         references: Sequence[str | Path] = (),
         sampler: str | None = None,
         baseline: str | None = None,
+        screen: int | None = None,
+        features: bool = False,
         proxy: str = "trained",
         recipe: str | Path = "proxy",
         epochs: int | None = None,
@@ -85,6 +93,8 @@ class Study(Parts):
             references=tuple(map(str, references)),
             sampler=sampler,
             baseline=baseline,
+            screen=screen,
+            features=features,
             proxy=proxy,
             recipe=str(recipe),
             epochs=epochs,
@@ -305,6 +315,10 @@ class Study(Parts):
     def outcomes(self) -> dict[str, int]:
         """Number of trials by outcome."""
         return self._history.outcomes()
+
+    def screened(self) -> tuple[ScreenedRecord, ...]:
+        """What the last screen looked at, the most promising first; empty where there was none."""
+        return self._store.scores.screen(self._record.id)
 
     # known networks beside the search
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from nasearch.report.content import ScreenedRow
 from nasearch.report.markdown import report_md
 from tests.report.examples import EMPTY, REPORT, ROWS, WINNER
 
@@ -110,6 +111,14 @@ def test_a_second_reading_of_the_test_split_is_counted() -> None:
 def test_a_deterministic_study_promises_the_same_again() -> None:
     assert "same candidates and accuracies" in report_md(replace(REPORT, deterministic=True))
     assert "same candidates and accuracies" not in TEXT
+
+
+def test_a_screen_is_told_of_where_there_was_one() -> None:
+    assert "| screen |" not in TEXT
+    screened = (ScreenedRow(0, "a", "kept", {"macs": 1}, {"synflow": 1.0}),)
+    assert "| screen | 1 networks looked at by synflow: 1 kept |" in report_md(
+        replace(REPORT, screened=screened)
+    )
 
 
 def test_scores_of_the_front_are_said_to_be_no_accuracies() -> None:

@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 import pytest
 from rich.console import Console, RenderableType
 
-from nasearch.report.content import FrontRow, Reference, StudySummary
+from nasearch.report.content import FrontRow, Reference, ScreenedRow, StudySummary
 from nasearch.report.drawing import bar, network_json, network_table
 from nasearch.report.style import counted, notes_table
 from nasearch.report.tables import (
     front_json,
     front_table,
     outcome_line,
+    screened_json,
+    screened_table,
     studies_json,
     studies_table,
     trials_json,
@@ -257,3 +259,32 @@ def test_scores_are_in_json_with_none_for_no_signal() -> None:
         assert found[0]["scores"] == {"synflow": 14.5, "jacov": None}
         assert found[1]["scores"] == {}
         json.dumps(found, allow_nan=False)
+
+
+SCREENED = (
+    ScreenedRow(0, "residual k3", "kept", {"macs": 2_000_000}, {"synflow": 14.5, "jacov": -66.0}),
+    ScreenedRow(1, "wide", "screened_out", {"macs": 9_000_000}, {"synflow": 15.5}, "place 2 of 2 by synflow"),
+    ScreenedRow(2, "odd", "failed", {"macs": 5}, {}, "zen of Network is nan"),
+)
+
+
+def test_a_screen_lists_places_costs_scores_and_reasons() -> None:
+    found = lines(screened_table(SCREENED, OBJECTIVES, "Screen of x"))
+    kept = " ".join(line_with("kept", found[:-2]).split())
+    assert kept == "1 kept 2.00 M -66 14.5 residual k3"
+    assert line_with("screened_out", found).endswith("place 2 of 2 by synflow")
+    assert "–" in line_with("failed", found[:-2])
+    assert not any("accuracy" in line for line in found)
+    assert "3 networks looked at by jacov, synflow: 1 kept, 1 screened out, 1 failed" in " ".join(found)
+    assert "no screen" in " ".join(lines(screened_table((), OBJECTIVES)))
+    found_json = screened_json(SCREENED, OBJECTIVES)["screened"]
+    assert isinstance(found_json, list)
+    assert found_json[0] == {
+        "place": 1,
+        "label": "residual k3",
+        "fate": "kept",
+        "reason": None,
+        "values": {"macs": 2_000_000},
+        "scores": {"synflow": 14.5, "jacov": -66.0},
+    }
+    assert (found_json[2]["fate"], found_json[2]["scores"]) == ("failed", {})

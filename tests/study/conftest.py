@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from nasearch.study import Study
+from nasearch.space import Architecture
+from nasearch.study import Study, scoring
 
 CLASSES, SIDE = 3, 8
 
@@ -56,3 +57,25 @@ def make_study(images: Path, tmp_path: Path) -> Iterator[Callable[..., Study]]:
     yield make
     for study in made:
         study.close()
+
+
+@pytest.fixture
+def scored(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Scores in no time, more for more decisions of a network's text; the keys that were asked for."""
+    asked: list[str] = []
+
+    def scores(
+        architectures: Sequence[Architecture],
+        images: Any,
+        labels: Any,
+        classes: int,
+        names: Any,
+        *,
+        seed: int,
+    ) -> list[dict[str, float]]:
+        (one,) = architectures
+        asked.append(one.key)
+        return [{name: float(len(one.to_json())) for name in names}]
+
+    monkeypatch.setattr(scoring, "score_architectures", scores)
+    return asked
