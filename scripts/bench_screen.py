@@ -28,8 +28,9 @@ from nasearch.measure.table import load_table
 from nasearch.measure.zero_cost import score_architectures
 from nasearch.measure.zero_cost.promise import SCREEN_SCORES, by_promise
 from nasearch.samplers import SAMPLERS, Knowledge, make_sampler
+from nasearch.study.bench_problem import Problem, make_problem
+from nasearch.study.bench_search import score_curve
 from nasearch.study.screening import SHARE
-from nasearch.study.tabular_bench import Problem, make_problem, score_curve
 from scripts.verify_zero_cost import CLASSES, Table, batch_of, recorded
 
 CHECKPOINTS = (10, 25, 50, 100)

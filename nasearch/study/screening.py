@@ -95,7 +95,7 @@ def screen(
     ]
     study._store.scores.put_screen(study._record.id, records)
     kept = tuple(record.architecture for record in records if record.fate == "kept")
-    limits = f", {broken} more draws broke a limit" if broken else ""
+    limits = f", {broken} more broke a limit or cannot work" if broken else ""
     failures = f", {len(failed)} could not be scored" if failed else ""
     progress.message(
         f"screen: {len(scored)} networks scored by {' and '.join(scorer.names)}, "
@@ -105,7 +105,7 @@ def screen(
 
 
 def draw(rules: Rules, count: int, seed: int) -> tuple[list[Drawn], int]:
-    """Random distinct networks that keep what arithmetic can check, and how many draws broke a limit.
+    """Random distinct networks that keep what arithmetic can check, and how many others were drawn.
 
     Fewer than `count` where the space has no more; after `DRAWS` draws in a row without a new one it is left
     at that.
@@ -126,7 +126,8 @@ def draw(rules: Rules, count: int, seed: int) -> tuple[list[Drawn], int]:
             continue
         try:
             values = rules.costs(architecture)
-            if not rules.broken(values, rules.block_costs(architecture)):
+            lost = rules.broken(values, rules.block_costs(architecture)) or rules.hopeless(architecture)
+            if not lost:
                 found[key], idle = Drawn(architecture, values), 0
                 continue
         except (BuildError, MeasurementError):  # cannot be built for these data
