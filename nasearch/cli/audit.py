@@ -43,6 +43,9 @@ from nasearch.cli.options import given_only, settings_options
     metavar="N",
     help="Seed of the choice, where it is chance; the study's if not given.",
 )
+@click.option(
+    "--scores", is_flag=True, help="Score the networks without training too, where they have no scores yet."
+)
 @settings_options("device", "gpus", "workers", "precision", "out")
 @storage_option
 @plugins_option
@@ -55,6 +58,7 @@ def command(
     epochs: int | None,
     recipe: str | None,
     seed: int | None,
+    scores: bool,
     storage: str,
     as_json: bool,
     **options: Any,
@@ -74,7 +78,7 @@ def command(
 
         loaded.settings = loaded.settings.merge(**given)
         with interruptible(ctx, loaded), display(as_json) as progress:
-            found = loaded.audit(n, epochs, recipe=recipe, seed=seed, progress=progress)
+            found = loaded.audit(n, epochs, recipe=recipe, seed=seed, scores=scores, progress=progress)
         picture = audit_png(found, loaded.directory / AUDIT_PICTURE)
     if as_json:
         echo_json({**audit_json(found), "picture": str(picture)})

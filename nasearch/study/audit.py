@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from nasearch.errors import StudyError
+from nasearch.errors import BuildError, MeasurementError, StudyError
+from nasearch.measure.zero_cost import SCORES, aggregates
 from nasearch.report.audit import Audit, AuditedNetwork, Proxy, agreements, best_count
 from nasearch.store.records import MeasurementRecord, TrialRecord
 from nasearch.study.given import find_given, long_recipe, measure_given
 from nasearch.study.progress import Progress
+from nasearch.study.scoring import Scorer
 from nasearch.training import Recipe
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ def audit(
     epochs: int | None,
     recipe: str | None,
     seed: int | None,
+    scores: bool,
     progress: Progress,
 ) -> Audit:
     """Train what is missing and say what there is; arguments and errors as in `Study.audit`."""
@@ -89,7 +92,22 @@ def audit(
     found = audited(study)
     if found is None:
         raise StudyError(f"no network of {study.name!r} could be trained in full; look at {study.name}.audit")
+    if not scores:
+        return found
+    score_all(study, found, progress)
+    found = audited(study)
+    assert found is not None
     return found
+
+
+def score_all(study: Study, found: Audit, progress: Progress) -> None:
+    """Give the networks of an audit the scores without training that they lack; the store keeps them."""
+    scorer = Scorer(study, [name for name in SCORES if name not in COSTS])
+    for number in (network.number for network in found.networks):
+        try:
+            scorer(study.trial(number).architecture)
+        except (BuildError, MeasurementError) as problem:  # it stays without, and so do the aggregates
+            progress.message(f"trial {number} has no scores: {problem}")
 
 
 def audited(study: Study) -> Audit | None:
@@ -110,7 +128,7 @@ def audited(study: Study) -> Audit | None:
         return None
     verdict = verdict_name(study)
     top = study.rungs[-1] if study.rungs else None
-    networks = tuple(
+    networks = [
         AuditedNetwork(
             each.trial.number,
             each.trial.architecture.label,
@@ -120,18 +138,33 @@ def audited(study: Study) -> Audit | None:
         )
         for each in sorted(auditable(study), key=lambda each: each.trial.number)
         if each.trial.key in accuracies
-    )
+    ]
+    networks = with_aggregates(networks, verdict)
     return Audit(
         study.name,
         name,
         fidelity,
         images,
-        networks,
+        tuple(networks),
         agreements(networks, _proxies(networks, verdict)),
         failed,
         int(noted.get("n", len(records))),
         verdict,
     )
+
+
+def with_aggregates(networks: Sequence[AuditedNetwork], verdict: str) -> list[AuditedNetwork]:
+    """The networks with aggregates of their scores among themselves; as they are without scores."""
+    shared = set.intersection(*(set(network.known) for network in networks)) if networks else set()
+    names = [name for name in SCORES if name in shared and name != verdict]
+    if not set(names) - set(COSTS):
+        return list(networks)
+    columns = {name: [network.known[name] for network in networks] for name in names}
+    extra = aggregates(columns)
+    return [
+        replace(network, known={**network.known, **{name: float(extra[name][i]) for name in extra}})
+        for i, network in enumerate(networks)
+    ]
 
 
 def verdict_name(study: Study) -> str:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nasearch.errors import StudyError
 from nasearch.executors import Recalling
 from nasearch.space import Architecture
 from nasearch.study.environment import deterministic
@@ -41,6 +42,12 @@ def run(
     A lender is a study with the same trainings: what it has measured is taken from there, and counts. With
     given architectures nothing is proposed: they are the candidates, in that order.
     """
+    kin = study.identity.kinship
+    if given is None and kin is not None and kin.role != "baseline":
+        raise StudyError(
+            f"study {study.name!r} is {kin.phrase}: it is given its networks and searches for none; "
+            f"expected the study {kin.of}"
+        )
     store, study_id = study._store, study._record.id
     started = time.monotonic()
     board, rules = study._board(), make_rules(study)

@@ -270,6 +270,7 @@ class Study(Parts):
         *,
         recipe: str | Path | None = None,
         seed: int | None = None,
+        scores: bool = False,
         progress: Progress | None = None,
     ) -> Audit:
         """Train some networks in full in the sibling study `NAME.audit`, and see how far the proxies agree.
@@ -283,6 +284,7 @@ class Study(Parts):
             epochs: of each training; as before if not given, the recipe's own at first.
             recipe: a built-in name or a YAML file; as before if not given, the winner's at first.
             seed: of the choice, where it is chance; the study's if not given.
+            scores: score the networks without training too, where the store lacks scores of them.
             progress: whoever watches.
 
         Raises:
@@ -292,7 +294,8 @@ class Study(Parts):
         """
         from nasearch.study.audit import audit
 
-        return audit(self, n, epochs, None if recipe is None else str(recipe), seed, progress or Progress())
+        name = None if recipe is None else str(recipe)
+        return audit(self, n, epochs, name, seed, scores, progress or Progress())
 
     def audited(self) -> Audit | None:
         """What the audit has shown so far; None where no network was trained for one. Trains nothing."""

@@ -9,6 +9,7 @@ from scipy import stats
 
 from nasearch.errors import StudyError
 from nasearch.executors import InProcess
+from nasearch.measure.zero_cost import SCORES
 from nasearch.report.audit_text import NOT_MADE, proxy_words
 from nasearch.space import SearchSpace
 from nasearch.store.records import Outcome, TrialRecord
@@ -194,3 +195,23 @@ def test_what_was_raced_out_gives_its_rungs(make_study: Make, monkeypatch: pytes
     assert rung.tau is not None
     assert verdict.tau is not None
     assert (rung.tau.n, verdict.tau.n) == (3, 2)
+
+
+def test_scores_are_held_against_it_too_and_kept(make_study: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = make_study(racing=False)
+    study.run(budget=3)
+    plain = study.audit(n=3, epochs=1)
+    assert {row.proxy.kind for row in plain.rows} == {"verdict", "cost"}
+    found = study.audit(scores=True)
+    rows = {row.proxy.name: row for row in found.rows if row.proxy.kind == "score"}
+    assert set(rows) == (set(SCORES) - {"params", "macs"}) | {"az_nas", "ensemble"}
+    kept = study._store.scores.all(study._record.id)
+    reached = [network.accuracy for network in found.networks]
+    snip = [kept[study.trial(network.number).key]["snip"] for network in found.networks]
+    tau = rows["snip"].tau
+    assert tau is not None
+    expected = stats.kendalltau(snip, reached).statistic
+    assert tau.value == pytest.approx(0.0 if expected != expected else expected)
+    monkeypatch.setattr("nasearch.study.scoring.score_architectures", lambda *_: pytest.fail("scored again"))
+    assert study.audit(scores=True) == found
+    assert study.audited() == found

@@ -127,6 +127,13 @@ def test_another_recipe_is_another_study(make_study: Make) -> None:
         pytest.raises(StudyError, match=r"'s\.audit' is the audit of s; expected a study that"),
     ):
         measure_given(sibling, "audit", wanted, RECIPE, Progress())
+    with (
+        given_of(study, "audit") as sibling,
+        pytest.raises(
+            StudyError, match=r"'s\.audit' is the audit of s: it is given its networks and searches"
+        ),
+    ):
+        sibling.run(budget=5)
 
 
 def test_a_latency_that_the_study_has_is_not_taken_again(
