@@ -207,7 +207,7 @@ def cheapest_first(rows: Sequence[FrontRow], objectives: Sequence[str]) -> list[
     """Rows that have every objective, by their costs; the order in which a front is read."""
     from nasearch.pareto import OBJECTIVES
 
-    costs = [name for name in objectives if OBJECTIVES[name].is_cost]
+    costs = [name for name in objectives if name in OBJECTIVES and OBJECTIVES[name].is_cost]
     measured = [row for row in rows if all(name in row.values for name in objectives)]
     return sorted(measured, key=lambda row: [*(row.values[name] for name in costs), row.number])
 

@@ -21,7 +21,7 @@ from nasearch.report.formatting import percent, size
 from nasearch.report.tables import front_json, front_table
 from nasearch.store.database import masked
 from nasearch.study import Study
-from nasearch.study.reporting import references_of, rows_of
+from nasearch.study.reporting import objectives_of, references_of, rows_of
 
 if TYPE_CHECKING:
     from nasearch.deploy import ExportReport
@@ -103,7 +103,7 @@ def write_report(study: Study, progress: Display) -> None:
 
 def print_front(study: Study, as_json: bool, *, scores: bool = False) -> None:
     """The front as a table, with the knee and the references marked, and scores if asked; or as JSON."""
-    objectives = [objective.name for objective in study.objectives]
+    objectives = [objective.name for objective in objectives_of(study)]
     rows, references = cheapest_first(rows_of(study), objectives), references_of(study)
     if as_json:
         echo_json({"study": study.name, **front_json(rows, objectives, references)})

@@ -34,6 +34,8 @@ METAVARS = {
     "proxy": "NAME",
     "recipe": "NAME|FILE",
     "winner_recipe": "NAME|FILE",
+    "supernet_recipe": "NAME|FILE",
+    "supernet_time": "TIME",
     "gpus": "NUMBERS",
     "precision": "NAME",
     "study": "NAME",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -37,6 +38,7 @@ def command(target: tuple[str, ...], storage: str, as_json: bool) -> None:
         from nasearch.measure import architecture_cost
         from nasearch.report.drawing import network_json, network_table
         from nasearch.report.tables import scores_json
+        from nasearch.study.reporting import values_of
 
         trial = study.winner() if number is None else study.trial(number)
         blocks = study.block_costs(trial.number)
@@ -44,6 +46,7 @@ def command(target: tuple[str, ...], storage: str, as_json: bool) -> None:
         name = study.name
         if number is None:
             trial = study.trial(trial.number)  # with its learning curve
+        trial = replace(trial, values=values_of(study, trial))
     if as_json:
         echo_json(
             {

@@ -81,6 +81,8 @@ def show_command(study: str | None, storage: str, as_json: bool) -> None:
             "budget_used": summary.budget_used,
             "outcomes": loaded.outcomes(),
             "best_accuracy": summary.best_accuracy,
+            "accuracy": summary.accuracy,
+            "confirmed": [trial.number for trial in loaded.confirmed()],
             "front": [trial.number for trial in loaded.front()],
             "hypervolume": loaded.hypervolume(),
             "finishes": [

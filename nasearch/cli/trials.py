@@ -49,10 +49,10 @@ def command(
         raise click.UsageError("--outcome is of trials, and --screened lists none; expected one of them")
     with load_study(study, storage) as loaded:
         from nasearch.report.tables import screened_json, screened_table, trials_json, trials_table
-        from nasearch.study.reporting import rows_of, screened_of
+        from nasearch.study.reporting import objectives_of, rows_of, screened_of
 
         name = loaded.name
-        objectives = [objective.name for objective in loaded.objectives]
+        objectives = [objective.name for objective in objectives_of(loaded)]
         looked_at = screened_of(loaded) if screened else ()
         every = () if screened else rows_of(loaded)
         rows = [row for row in every if not outcomes or row.outcome in outcomes]

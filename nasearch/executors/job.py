@@ -23,6 +23,7 @@ class Job:
         number: of its trial; None for a reference.
         architecture: the network.
         seed: of its training.
+        weights: file of the weights that the training begins with; fresh ones without.
         checkpoint: file from which a training goes on after a death, and which it writes after every epoch.
     """
 
@@ -30,6 +31,7 @@ class Job:
     architecture: Architecture
     seed: int
     checkpoint: Path | None = None
+    weights: Path | None = None
 
 
 @dataclass(frozen=True)

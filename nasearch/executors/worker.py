@@ -70,6 +70,7 @@ def _serve(connection: Connection, task: Task, file: Path, device: str, threads:
             evaluate_at=task.evaluate_at,
             checkpoint=job.checkpoint,
             precision=task.precision,
+            weights=job.weights,
         )
 
     def on_point(_: Job, point: CurvePoint) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
+from safetensors.torch import load_file
 
 from nasearch.data import Dataset
 from nasearch.nets import build
@@ -34,28 +35,35 @@ class Fidelity:
         epochs: passes over the images.
         images: training images in one epoch.
         resolution: (height, width) in pixels.
+        start: what the training begins with in the place of fresh weights, in words.
     """
 
     epochs: int
     images: int
     resolution: tuple[int, int]
+    start: str = ""
 
     @classmethod
-    def of(cls, recipe: Recipe, dataset: Dataset) -> Fidelity:
+    def of(cls, recipe: Recipe, dataset: Dataset, start: str = "") -> Fidelity:
         """The fidelity of a recipe on a data set, which may have fewer images than the recipe asks for."""
         images = len(dataset.train) if recipe.images is None else min(recipe.images, len(dataset.train))
         _, height, width = dataset.input_shape
-        return cls(recipe.epochs, images, (height, width))
+        return cls(recipe.epochs, images, (height, width), start)
 
     @property
     def text(self) -> str:
         """For people: "2 epochs x 4,096 images at 28x28"."""
         height, width = self.resolution
-        return f"{self.epochs} epoch{'s' * (self.epochs != 1)} x {self.images:,} images at {height}x{width}"
+        begins = f", from {self.start}" if self.start else ""
+        many = "s" * (self.epochs != 1)
+        return f"{self.epochs} epoch{many} x {self.images:,} images at {height}x{width}{begins}"
 
     def to_dict(self) -> dict[str, object]:
         """JSON values, with the text beside the figures."""
-        return {**asdict(self), "resolution": list(self.resolution), "text": self.text}
+        values = {**asdict(self), "resolution": list(self.resolution), "text": self.text}
+        if not self.start:
+            del values["start"]
+        return values
 
 
 @dataclass(frozen=True)
@@ -91,11 +99,13 @@ def train_proxy(
     evaluate_at: Collection[int] | None = None,
     checkpoint: Path | None = None,
     precision: str = "auto",
+    weights: Path | None = None,
 ) -> ProxyResult:
     """Build a candidate, train it by a short recipe, and read its accuracy on the validation split.
 
     The seed fixes initial weights, shuffling, augmentation and dropout; torch's global generators are left as
-    they were found. The further arguments are those of `train`.
+    they were found. `weights` is a safetensors file with the state dict that the training begins with in the
+    place of fresh weights. The further arguments are those of `train`.
 
     Raises:
         BuildError: if the architecture does not fit the images.
@@ -105,6 +115,8 @@ def train_proxy(
     with global_generators_kept(torch.device(device)):
         torch.manual_seed(seed)
         network = build(architecture, num_classes=dataset.num_classes, in_channels=dataset.in_channels)
+    if weights is not None:
+        network.load_state_dict(load_file(weights))
     result = train(
         network,
         dataset,

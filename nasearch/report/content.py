@@ -103,6 +103,7 @@ class FrontPicture:
         references: known networks to draw beside the front; those that failed are only named.
         agreement: how well the proxy orders networks, such as "tau with full training +0.71 (95 % +0.40 to
             +0.90), n = 12"; empty where it is not to be said.
+        confirmed: what the confirmed accuracies of rows spent; empty where there are none.
     """
 
     study: str
@@ -113,6 +114,7 @@ class FrontPicture:
     limits: tuple[Limit, ...] = ()
     references: tuple[Reference, ...] = ()
     agreement: str = ""
+    confirmed: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ class StudySummary:
         budget_used: distinct architectures whose proxy was started.
         created_at: ISO 8601, UTC.
         best_accuracy: of its complete trials, if any.
+        accuracy: what that is called: "accuracy", or such as "inherited_accuracy".
         sibling_of: the study that it belongs to, where it does not stand for itself.
         role: what it is for that study, such as "baseline".
     """
@@ -138,6 +141,7 @@ class StudySummary:
     budget_used: int
     created_at: str
     best_accuracy: float | None = None
+    accuracy: str = "accuracy"
     sibling_of: str | None = None
     role: str | None = None
 
@@ -195,6 +199,8 @@ class TrainedFacts:
         recipe: what `Recipe.to_dict` gives; printed as it is.
         seconds: time the training took.
         seed: of initialisation and batches.
+        start: what the training began with in the place of fresh weights, in words.
+        proxy_name: what the proxy's accuracy is.
     """
 
     number: int
@@ -205,6 +211,8 @@ class TrainedFacts:
     recipe: Mapping[str, object]
     seconds: float
     seed: int
+    start: str = ""
+    proxy_name: str = "validation accuracy by the proxy"
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,12 @@ from nasearch.pareto import OBJECTIVES
 from nasearch.report.content import FrontRow, Reference, ScreenedRow
 
 MISSING = "–"
+CONFIRMED = "confirmed_accuracy"
+"""Metric of a row: the accuracy of its own training, beside one that is no trained network's."""
 NO_SIGNAL = "no signal"
 TITLES = {
     "accuracy": "accuracy",
+    CONFIRMED: "confirmed",
     "params": "parameters",
     "macs": "MACs",
     "peak_activation_bytes": "peak memory",
@@ -56,7 +59,7 @@ def metric(name: str, value: float | None, iqr_ms: float | None = None) -> str:
     """The value of a metric in the form its unit asks for; a dash where there is none."""
     if value is None or not math.isfinite(value):
         return MISSING
-    unit = OBJECTIVES[name].unit if name in OBJECTIVES else ""
+    unit = OBJECTIVES[name].unit if name in OBJECTIVES else "fraction" if is_accuracy(name) else ""
     if unit == "fraction":
         return percent(value)
     if unit == "count":
@@ -66,6 +69,11 @@ def metric(name: str, value: float | None, iqr_ms: float | None = None) -> str:
     if unit == "ms":
         return milliseconds(value, iqr_ms)
     return f"{value:.4g}"
+
+
+def is_accuracy(name: str) -> bool:
+    """Whether a metric is an accuracy of some kind, such as `inherited_accuracy`."""
+    return name == "accuracy" or name.endswith("_accuracy")
 
 
 def score(value: float | None) -> str:
@@ -88,7 +96,7 @@ def title(name: str) -> str:
 def metric_names(rows: Iterable[FrontRow | Reference | ScreenedRow], first: Sequence[str]) -> list[str]:
     """Names of all metrics in `rows`: those in `first`, then the others as in the table of objectives."""
     seen = {name for row in rows for name in row.values}
-    known = [name for name in OBJECTIVES if name in seen and name not in first]
+    known = [name for name in (CONFIRMED, *OBJECTIVES) if name in seen and name not in first]
     return [*first, *known, *sorted(seen - set(first) - set(known))]
 
 

@@ -265,7 +265,7 @@ def _axes(
         if axis.is_log:
             step = 1 if layout.is_crowded(picture, axis, items) else "D2"
             options |= {"type": "log", "dtick": step, "tickformat": "~s"}
-        elif axis.name == "accuracy":
+        elif formatting.is_accuracy(axis.name):
             options["tickformat"] = ".1~%"
             if rows and axis is panel.y:
                 # The view only: a double click shows the few networks far below, too.

@@ -7,6 +7,7 @@ from typing import Any
 
 from nasearch.report import layout
 from nasearch.report.content import FrontPicture, FrontRow, Reference
+from nasearch.report.formatting import is_accuracy
 from nasearch.report.layout import GREEN, Panel
 
 Spot = tuple[float, float]
@@ -64,7 +65,7 @@ def draw_references(axes: Any, picture: FrontPicture, rows: list[FrontRow], pane
         _lines(axes, picture, panel)
         return []
     taken = [_at(axes, (panel.x.value(row), panel.y.value(row))) for row in rows]
-    if len(picture.objectives) <= 2 and panel.y.name == "accuracy":
+    if len(picture.objectives) <= 2 and is_accuracy(panel.y.name):
         taken += _along_steps(axes, layout.front_rows(rows, panel), panel)
     first = len(taken)
     # Those in view first, so that the legend shows a diamond.

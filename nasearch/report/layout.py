@@ -110,7 +110,7 @@ def visible_low(rows: Sequence[FrontRow], panel: Panel, references: Sequence[Ref
     """
     values = sorted(panel.y.value(row) for row in rows)
     known = [value for value in map(panel.y.value, references) if math.isfinite(value)]
-    if panel.y.name != "accuracy":
+    if not formatting.is_accuracy(panel.y.name):
         return min(values[0], *known) if known else values[0]
     low, high = values[0], values[-1]
     if len(values) >= 8:

@@ -61,7 +61,7 @@ def _winner(report: StudyReport) -> list[str]:
         if winner.test_readings == 1
         else f"reading number {winner.test_readings} of it"
     )
-    proxy = f"{formatting.percent(trained.proxy_accuracy)} validation accuracy by the proxy"
+    proxy = f"{formatting.percent(trained.proxy_accuracy)} {trained.proxy_name}"
     test = f"**{formatting.percent(winner.test_accuracy)}**"
     facts = [
         ("network", f"trial {trained.number}: {_text(trained.label)}"),
@@ -72,7 +72,7 @@ def _winner(report: StudyReport) -> list[str]:
         *(
             (formatting.title(name), _exact(name, value))
             for name, value in winner.values.items()
-            if name not in ("accuracy", "latency_ms")
+            if not formatting.is_accuracy(name) and name != "latency_ms"
         ),
         ("latency", _latency(winner.latency)),
         ("training", _trained(trained)),
@@ -124,7 +124,7 @@ def _front(report: StudyReport) -> list[str]:
         "",
         *_table(head, body),
         "",
-        f"Accuracy is that of the proxy: {picture.fidelity or 'see below'}; {_trust(report)}.",
+        _whose(report),
     ]
     if any(row.latency_iqr_ms is not None for row in rows):
         lines[-1] += " What follows ± is half the interquartile range."
@@ -135,6 +135,16 @@ def _front(report: StudyReport) -> list[str]:
         )
         lines += ["", f"Hypervolume: {100 * report.hypervolume:.2f} % of the box up to ({corner})."]
     return lines
+
+
+def _whose(report: StudyReport) -> str:
+    """What the accuracies of a front are."""
+    picture = report.picture
+    name = formatting.title(next((o.name for o in picture.objectives if not o.is_cost), "accuracy"))
+    text = f"{name.capitalize()} is that of the proxy: {picture.fidelity or 'see below'}; {_trust(report)}."
+    if formatting.CONFIRMED not in (name for row in picture.rows for name in row.values):
+        return text
+    return f"{text} Confirmed is that of a training of its own: {picture.confirmed}."
 
 
 def _scores(report: StudyReport) -> list[str]:

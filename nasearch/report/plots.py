@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from nasearch.report import layout, sheet
 from nasearch.report.content import FrontPicture, FrontRow, Reference
+from nasearch.report.formatting import is_accuracy
 from nasearch.report.labels import draw_references, note
 from nasearch.report.layout import BLUE, GREEN, GREY, GREY_TEXT, VERMILLION, Axis, Panel
 
@@ -133,7 +134,7 @@ def _frame(axes: Any, picture: FrontPicture, rows: list[FrontRow], panel: Panel)
 
 def _tick(axis: Axis) -> Any:
     def text(value: float, _position: int) -> str:
-        if axis.name == "accuracy":
+        if is_accuracy(axis.name):
             return f"{100 * value:g} %" if abs(round(100 * value, 2) - 100 * value) < 1e-9 else ""
         if axis.name == layout.TRIAL:
             return f"{value:.0f}"
@@ -167,7 +168,7 @@ def _steps(
     xs = [*(spot[0] for spot in spots), right]
     ys = [*(spot[1] for spot in spots), spots[-1][1]]
     axes.step(xs, ys, where="post", color=BLUE, lw=1.8, zorder=3)
-    if panel.y.name == "accuracy":
+    if is_accuracy(panel.y.name):
         axes.fill_between(xs, ys, axes.get_ylim()[0], step="post", color=BLUE, alpha=0.055, lw=0, zorder=0.5)
 
 
@@ -224,11 +225,11 @@ def _names(
             text = f"#{row.number}"  # the words stand in the first panel; here they would cover trials
         share = axes.transAxes.inverted().transform(axes.transData.transform(spot))
         # Above and left of a front there is nothing by definition; at the left edge there is no room either.
-        roomy = share[0] > (0.34 if len(picture.objectives) <= 2 else 0.5) and panel.y.name == "accuracy"
+        roomy = share[0] > (0.34 if len(picture.objectives) <= 2 else 0.5) and is_accuracy(panel.y.name)
         if roomy:
             place = ((-14, 12), "right", "bottom")
         else:
-            place = ((14, -14), "left", "top") if panel.y.name == "accuracy" else ((14, 12), "left", "bottom")
+            place = ((14, -14), "left", "top") if is_accuracy(panel.y.name) else ((14, 12), "left", "bottom")
         note(axes, text, spot, place[0], colour, place[1], place[2], bold=True)
         at = axes.transData.transform(spot) * scale
         taken.extend((at[0] + dx, at[1] + dy) for dx in range(-130, 1, 16) for dy in (12, 28) if roomy)
@@ -238,7 +239,7 @@ def _names(
     for row in front:
         spot = (panel.x.value(row), panel.y.value(row))
         at = axes.transData.transform(spot) * scale
-        up = 1 if panel.y.name == "accuracy" else -1  # the side where nothing dominates
+        up = 1 if is_accuracy(panel.y.name) else -1  # the side where nothing dominates
         mine = (at[0] - 15, at[1] + 10 * up)
         crowded = any(abs(mine[0] - x) < 27 and abs(mine[1] - y) < 12 for x, y in taken)
         if row.is_knee or row.is_winner or crowded:

@@ -201,11 +201,18 @@ def studies_table(studies: Sequence[StudySummary], title: str | None = None) -> 
             Text(study.data),
             ", ".join(study.objectives),
             str(study.budget_used),
-            formatting.metric("accuracy", study.best_accuracy),
+            _best(study),
             study.created_at[:16].replace("T", " "),
             *([Text(f"{study.role} of {study.sibling_of}" if study.sibling_of else "")] * has_siblings),
         )
     return table
+
+
+def _best(study: StudySummary) -> str:
+    """The best accuracy, with what it is where it is no trained network's."""
+    text = formatting.metric("accuracy", study.best_accuracy)
+    kind = study.accuracy.removesuffix("accuracy").strip("_")
+    return f"{text} {kind}" if kind and study.best_accuracy is not None else text
 
 
 def mark(row: FrontRow) -> str:
@@ -249,6 +256,7 @@ def studies_json(studies: Sequence[StudySummary]) -> Json:
                 "objectives": list(study.objectives),
                 "budget_used": study.budget_used,
                 "best_accuracy": study.best_accuracy,
+                "accuracy": study.accuracy,
                 "created_at": study.created_at,
                 "sibling_of": study.sibling_of,
                 "role": study.role,

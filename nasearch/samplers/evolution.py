@@ -74,7 +74,7 @@ class ParetoEvolutionSampler(SeededSampler):
         self, study: optuna.Study, trial: FrozenTrial, domain: Domain, generator: random.Random
     ) -> Decisions:
         observed = self._observe(study, trial, domain)
-        seen = {self._identity(params) for params in (*observed.finished, *observed.pending)}
+        seen = self._seen(observed)
         if len(observed.params) + len(observed.pending) < self._first or not observed.params:
             return self._draw_new(domain, generator, seen)
         parents, rows = self._parents(observed), Rows(domain)

@@ -17,6 +17,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from nasearch.samplers.domain import Decisions, Domain, SeenDomain, draw
+from nasearch.samplers.kept import Kept
 from nasearch.samplers.observed import RUNGS, Observed, observe
 
 ATTEMPTS = 2_000
@@ -40,6 +41,7 @@ class Knowledge:
         traits: decisions to numbers that say more of the network than its single choices do, always as many.
         features: decisions to numbers that may tell more of a network, such as zero-cost scores; dear, so
             they are asked for a few networks a proposal.
+        kept: what was worked out of finished trials; samplers that are made anew for each trial share it.
     """
 
     domain: Domain | None = None
@@ -48,6 +50,7 @@ class Knowledge:
     identity: Callable[[Mapping[str, Any]], Hashable] | None = None
     traits: Callable[[Mapping[str, Any]], Sequence[float]] | None = None
     features: Callable[[Mapping[str, Any]], Sequence[float]] | None = None
+    kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
 
 class SeededSampler(BaseSampler):
@@ -141,7 +144,25 @@ class SeededSampler(BaseSampler):
                 return whole if known else {}
             return other.params if whole.keys() <= other.params.keys() else {}
 
-        return observe(study, trial.number, complete, unknown, self._knowledge.known)
+        kept, is_fixed = self._knowledge.kept, domain is self._knowledge.domain
+
+        def completed(other: FrozenTrial) -> Mapping[str, Any]:
+            if not (is_fixed and other.state.is_finished()):
+                return complete(other)
+            return kept.of("complete", other.params, lambda _: complete(other))
+
+        known = {
+            index: lambda params, name=("known", index), value=value: kept.of(name, params, value)
+            for index, value in self._knowledge.known.items()
+        }
+        return observe(study, trial.number, completed, unknown, known)
+
+    def _seen(self, observed: Observed) -> set[Hashable]:
+        """The identities of all that was proposed before."""
+        finished = {
+            self._knowledge.kept.of("identity", params, self._identity) for params in observed.finished
+        }
+        return finished | {self._identity(params) for params in observed.pending}
 
     def _identity(self, decisions: Mapping[str, Any]) -> Hashable:
         identity = self._knowledge.identity

@@ -7,20 +7,42 @@ What is measured there is never measured again, so the same call goes on after a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from safetensors.torch import save_file
+from torch import Tensor
+
 from nasearch.data import Dataset
+from nasearch.errors import TrainingError
 from nasearch.measure.trained import Fidelity
 from nasearch.space import Architecture
 from nasearch.study.progress import Progress, RunSummary
 from nasearch.study.running import run
+from nasearch.study.search import start_name
 from nasearch.study.siblings import open_sibling, siblings_of
 from nasearch.training import FULL_IMAGES, Recipe, find_recipe, longer_on_few
 
 if TYPE_CHECKING:
     from nasearch.study.study import Study
+
+
+@dataclass(frozen=True)
+class Start:
+    """What trainings begin with in the place of fresh weights.
+
+    Attributes:
+        text: in words; kept with each measurement, because others do not compare.
+        weights: the state dict of an architecture's network, on the CPU.
+    """
+
+    text: str
+    weights: Callable[[Architecture], Mapping[str, Tensor]]
+
 
 GivenRole = Literal["confirmed", "audit"]
 
@@ -36,7 +58,7 @@ def long_recipe(name: str, dataset: Dataset, epochs: int | None = None) -> Recip
     return dataclasses.replace(recipe, epochs=epochs or usual)
 
 
-def open_given(study: Study, role: GivenRole, recipe: Recipe) -> Study:
+def open_given(study: Study, role: GivenRole, recipe: Recipe, start: str = "") -> Study:
     """The sibling `NAME.ROLE` of a study, whose candidates are trained by a recipe; the caller closes it.
 
     It has the study's space, data, objectives, limits and seed. Its accuracies are of the validation split.
@@ -45,6 +67,7 @@ def open_given(study: Study, role: GivenRole, recipe: Recipe) -> Study:
         study: whose sibling; it has images.
         role: which is the end of the name too.
         recipe: of the trainings; no candidate races.
+        start: the weights that trainings begin with, in words; fresh ones without.
 
     Raises:
         StudyError: if the study has no images or is a sibling itself, or the name belongs to a study that is
@@ -58,6 +81,7 @@ def open_given(study: Study, role: GivenRole, recipe: Recipe) -> Study:
         features=False,
         racing=False,
         time=None,
+        confirm=0,
     )
     dataset = study.dataset
     return open_sibling(
@@ -65,11 +89,11 @@ def open_given(study: Study, role: GivenRole, recipe: Recipe) -> Study:
         role,
         role,
         settings,
-        fixed={"proxy": "trained", "recipe": recipe.to_dict()},
+        fixed={"proxy": "trained", "recipe": recipe.to_dict(), "supernet": None, "start": start or None},
         found={
             "proxy": "trained",
             "sampler": "random",
-            "fidelity": Fidelity.of(recipe, dataset).text,
+            "fidelity": Fidelity.of(recipe, dataset, start).text,
             "val_images": len(dataset.val),
         },
     )
@@ -83,6 +107,7 @@ def measure_given(
     progress: Progress,
     *,
     note: Mapping[str, Any] | None = None,
+    start: Start | None = None,
 ) -> RunSummary:
     """Train architectures in the sibling `NAME.ROLE`, in the order given, those that it has not measured yet.
 
@@ -94,7 +119,7 @@ def measure_given(
         StudyError: as `open_given`.
         StoreError: if another process owns the sibling, or the database fails.
     """
-    with open_given(study, role, recipe) as sibling:
+    with open_given(study, role, recipe, start.text if start else "") as sibling:
         for name, value in (note or {}).items():
             sibling._optuna.set_user_attr(name, value)
         keys = {record.key for record in sibling._store.measurements(sibling._record.id)}
@@ -102,12 +127,34 @@ def measure_given(
         for architecture in architectures:
             if architecture.key in latencies and architecture.key not in keys:
                 sibling._store.put_latency(sibling._record.id, architecture.key, latencies[architecture.key])
+        if start is not None:
+            _lay_out(start, sibling.directory / "start", sibling, architectures)
         budget = len(keys | {architecture.key for architecture in architectures})
         try:
-            return run(sibling, budget, None, progress, given=architectures)
+            summary = run(sibling, budget, None, progress, given=architectures)
+            shutil.rmtree(sibling.directory / "start", ignore_errors=True)  # all of them are trained
+            return summary
         finally:
             with suppress(OSError):  # trainings in flight are left in it
                 sibling.directory.rmdir()
+
+
+def _lay_out(start: Start, folder: Path, sibling: Study, architectures: Sequence[Architecture]) -> None:
+    """Write the weights that trainings begin with, of those that are not trained yet; workers read them."""
+    study_id = sibling._record.id
+    for architecture in architectures:
+        known = sibling._store.measurement(study_id, architecture.key)
+        file = folder / start_name(architecture.key)
+        if (known is None or known.state == "running") and not file.exists():
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                part = file.with_suffix(".part")
+                save_file(dict(start.weights(architecture)), part)
+                part.replace(file)
+            except OSError as problem:
+                raise TrainingError(
+                    f"{file}: {problem.strerror or problem}; expected a folder that can be written"
+                ) from problem
 
 
 def find_given(study: Study, role: GivenRole) -> Study | None:

@@ -26,6 +26,8 @@ _FIXED = {
     "limits": "limits",
     "proxy": "proxy",
     "recipe": "recipe (epochs, images)",
+    "supernet": "supernet (recipe, epochs, time)",
+    "start": "weights that trainings begin with",
     "seed": "seed",
     "deterministic": "deterministic",
     "measured_on": "device of the measured latency",
@@ -185,7 +187,8 @@ def _difference(word: str, old: Identity, new: Identity, key: str) -> str:
 
 def _text(value: Any) -> str:
     if isinstance(value, Mapping):
-        value = {key: entry for key, entry in value.items() if key in ("name", "epochs", "images")} or value
+        told = ("name", "epochs", "images", "time_s")
+        value = {key: entry for key, entry in value.items() if key in told and entry is not None} or value
         return ", ".join(f"{key} {entry}" for key, entry in value.items())
     return ", ".join(map(str, value)) or "none" if isinstance(value, (list, tuple)) else str(value)
 

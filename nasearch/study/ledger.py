@@ -120,6 +120,12 @@ def find(study: optuna.Study, number: int) -> FrozenTrial | None:
         return None
 
 
+def running(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that run, or did when their process died."""
+    trials: list[FrozenTrial] = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return trials
+
+
 def next_number(study: optuna.Study) -> int:
     """The number of the trial that `ask` gives next: one that waits, or a new one."""
     waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))

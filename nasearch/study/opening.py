@@ -111,6 +111,7 @@ def make_bench(study: Study, executor: Executor | None = None, checkpoints: Path
         proxy.fidelity(study).to_dict(),
         where,
         checkpoints,
+        start=study.directory / "start" if study.identity.fixed.get("start") else None,
         quiet=study.needs_latency and proxy.times_here,
     )
 

@@ -230,9 +230,8 @@ class Proposals:
 
     def take_up(self) -> list[optuna.Trial]:
         """The trials that a process left running when it died, by number."""
-        running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         trials = []
-        for frozen in sorted(running, key=lambda trial: trial.number):
+        for frozen in sorted(ledger.running(self._study), key=lambda trial: trial.number):
             self._study.sampler = self._sampler_of(frozen.number)
             self._taken_up.add(frozen.number)
             trials.append(ledger.taken_up(self._study, frozen))

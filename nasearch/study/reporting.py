@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,16 +22,36 @@ from nasearch.report.content import (
     TrainedFacts,
     WinnerFacts,
 )
+from nasearch.report.formatting import CONFIRMED
 from nasearch.study.environment import versions
+from nasearch.study.given import find_given
+from nasearch.study.proxies.names import accuracy_of, named
 
 if TYPE_CHECKING:
+    from nasearch.pareto import Objective
     from nasearch.report.curves import FrontComparison
-    from nasearch.store.records import FinishRecord, RunRecord
+    from nasearch.store.records import FinishRecord, RunRecord, TrialRecord
     from nasearch.study.study import Study
 
 
+def objectives_of(study: Study) -> tuple[Objective, ...]:
+    """The objectives as tables and pictures name them: an inherited accuracy is called so."""
+    name = accuracy_of(study.settings.proxy)
+    return tuple(
+        replace(objective, name=name) if objective.name == "accuracy" else objective
+        for objective in study.objectives
+    )
+
+
+def values_of(study: Study, trial: TrialRecord) -> dict[str, float]:
+    """A trial's values by those names, with the accuracy of its own training where it was confirmed."""
+    own = [each.values["accuracy"] for each in study.confirmed() if each.key == trial.key]
+    return {**named(study.settings.proxy, trial.values), **({CONFIRMED: own[0]} if own else {})}
+
+
 def rows_of(study: Study) -> tuple[FrontRow, ...]:
-    """Every trial as tables and pictures see it."""
+    """Every trial as tables and pictures see it; a confirmed one with its own training's accuracy, too."""
+    confirmed = {trial.key: {CONFIRMED: trial.values["accuracy"]} for trial in study.confirmed()}
     front = {trial.number for trial in study.front()}
     knee = study.knee()
     finishes = study.finishes
@@ -39,7 +60,7 @@ def rows_of(study: Study) -> tuple[FrontRow, ...]:
         FrontRow(
             number=trial.number,
             label=trial.architecture.label,
-            values=trial.values,
+            values={**named(study.settings.proxy, trial.values), **confirmed.get(trial.key, {})},
             scores=trial.scores,
             outcome=trial.outcome,
             reason=trial.reason or "",
@@ -89,13 +110,23 @@ def picture_of(study: Study) -> FrontPicture:
     return FrontPicture(
         study=study.name,
         data=str(study.identity.found["data"]),
-        objectives=study.objectives,
+        objectives=objectives_of(study),
         rows=rows_of(study),
         fidelity=fidelity_text(study),
         limits=study.limits,
         references=references_of(study),
         agreement=proxy_words(study.audited()),
+        confirmed=confirmed_text(study),
     )
+
+
+def confirmed_text(study: Study) -> str:
+    """What the confirmed trainings of a study spent, and where they are; empty without any."""
+    sibling = find_given(study, "confirmed")
+    if sibling is None:
+        return ""
+    with sibling:
+        return f"{fidelity_text(sibling)} (study {sibling.name})"
 
 
 def fidelity_text(study: Study) -> str:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from nasearch.errors import StudyError
 from nasearch.executors import Recalling
 from nasearch.space import Architecture
+from nasearch.study import ledger
 from nasearch.study.environment import deterministic
 from nasearch.study.lending import lent_by
 from nasearch.study.opening import make_bench, make_rules
 from nasearch.study.progress import Progress, RunSummary
 from nasearch.study.proposals import Given, Proposals
+from nasearch.study.proxies.names import named
 from nasearch.study.race import Race
 from nasearch.study.scoring import Scorer, as_features
 from nasearch.study.screening import screen
@@ -57,10 +59,10 @@ def run(
         checkpoints = opened.enter_context(_checkpoints(study.directory / "checkpoints", progress))
         proxy = study.proxy
         first: tuple[Architecture, ...] = ()
-        if left > 0:
+        if left > 0 or ledger.running(study._optuna):
             proxy.prepare(study, progress)
-            if study.settings.screen is not None:
-                first = screen(study, rules, study.settings.screen, progress, until)
+        if left > 0 and study.settings.screen is not None:
+            first = screen(study, rules, study.settings.screen, progress, until)
         executor = opened.enter_context(proxy.executor(study, left) if left > 0 else proxy.in_process(study))
         bench = make_bench(study, executor, checkpoints)
         if lender is not None:
@@ -75,7 +77,8 @@ def run(
                 known[trial.key] = record
             if trial.outcome in ("complete", "repeated"):
                 board.add(trial.key, trial.values)
-            progress.told(trial, board.standing(study.spent, budget))
+            shown = dataclasses.replace(trial, values=named(study.settings.proxy, trial.values))
+            progress.told(shown, board.standing(study.spent, budget))
 
         seed = study.identity.proposal_seed
         proposals = Proposals(

@@ -41,6 +41,7 @@ class Bench:
 
     Attributes:
         checkpoints: folder for the trainings in flight; None keeps none.
+        start: folder with the weights that trainings begin with, by `start_name`; fresh ones without.
         quiet: whether a proposal is timed, so that nothing may be trained beside it.
     """
 
@@ -49,6 +50,7 @@ class Bench:
     fidelity: Mapping[str, Any]
     device: Mapping[str, Any]
     checkpoints: Path | None = None
+    start: Path | None = None
     quiet: bool = False
 
 
@@ -191,7 +193,8 @@ class Search:
         """Note that a candidate's measurement begins, or goes on."""
         architecture, bench = candidate.architecture, self._bench
         file = self._checkpoint(candidate.number)
-        job = Job(candidate.number, architecture, training_seed(self._seed, architecture.key), file)
+        start = None if bench.start is None else bench.start / start_name(architecture.key)
+        job = Job(candidate.number, architecture, training_seed(self._seed, architecture.key), file, start)
         goes_on = file is not None and file.exists()
         is_new = self._store.measurement(self._study_id, architecture.key) is None
         self._progress.candidate(candidate.number, architecture.label)
@@ -295,6 +298,11 @@ class Search:
         if outcome != "failed":
             self._race.note(values, curve)
         self._on_told(candidate.number)
+
+
+def start_name(key: str) -> str:
+    """The file in `Bench.start` of an architecture's weights."""
+    return f"{key.replace(':', '-')}.safetensors"
 
 
 def training_seed(seed: int, key: str) -> int:

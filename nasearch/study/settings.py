@@ -78,6 +78,20 @@ class StudySettings:
         None, "Epochs of the proxy training; the recipe's own, more on few images, if not given."
     )
     images: int | None = _setting(None, "Images of the proxy training; the proxy recipe's own if not given.")
+    supernet_recipe: str = _setting(
+        "supernet", "Recipe of the supernet, with --proxy inherited: a built-in name or a YAML file."
+    )
+    supernet_epochs: int | None = _setting(
+        None, "Epochs of the supernet; the recipe's own, more on few images, if not given."
+    )
+    supernet_time: str | None = _setting(
+        None, "Train the supernet for about this time, such as 30m, in the place of a number of epochs."
+    )
+    confirm: int | None = _setting(
+        None,
+        "Best candidates that are trained by themselves after the search, in the study NAME.confirmed; "
+        "10 with --proxy inherited if not given, 0 for none.",
+    )
     seed: int = _setting(0, "Seed of splits, proposals and trainings.")
     deterministic: bool = _setting(
         False, "Fix threads and algorithms, so that the same seed gives the same accuracies."
@@ -127,6 +141,8 @@ class StudySettings:
             ("image_size", 4),
             ("workers", 1),
             ("screen", 1),
+            ("supernet_epochs", 1),
+            ("confirm", 0),
         ):
             value = getattr(self, name)
             if value is not None and value < low:
@@ -149,6 +165,13 @@ class StudySettings:
                 f"features is on and sampler is {self.proposer!r}; expected surrogate, which alone has a "
                 "model that they could tell something"
             )
+        if self.supernet_epochs is not None and self.supernet_time is not None:
+            raise SettingsError(
+                f"supernet_epochs is {self.supernet_epochs} and supernet_time is {self.supernet_time}; "
+                "expected one of the two"
+            )
+        if self.supernet_time is not None:
+            seconds_of(self.supernet_time, "supernet_time")
         if self.time is not None:
             seconds_of(self.time)
         if self.study is not None and not re.fullmatch(r"(?!\d+$)\w[\w.+-]{0,99}", self.study):
@@ -161,6 +184,11 @@ class StudySettings:
     def proposer(self) -> str:
         """Who proposes: as said, else who is best with the proxy."""
         return choice_of(self.proxy).sampler if self.sampler is None else self.sampler
+
+    @property
+    def confirms(self) -> int:
+        """How many of the best are trained by themselves: as said, else as the proxy wants."""
+        return choice_of(self.proxy).confirms if self.confirm is None else self.confirm
 
     @property
     def races(self) -> bool:
@@ -189,7 +217,7 @@ class StudySettings:
         }
         document.finish()
         # A study file may name files that lie beside it.
-        for name in ("space", "recipe", "winner_recipe"):
+        for name in ("space", "recipe", "supernet_recipe", "winner_recipe"):
             if name in given:
                 given[name] = _beside(path, given[name])
         if file := argument_of(given.get("proxy", "")):
@@ -245,7 +273,7 @@ def default_of(name: str) -> Any:
     return next(item.default for item in dataclasses.fields(StudySettings) if item.name == name)
 
 
-def seconds_of(text: str) -> float:
+def seconds_of(text: str, name: str = "time") -> float:
     """Seconds of a time such as 90s, 30m, 1.5h; a bare number is seconds.
 
     Raises:
@@ -253,7 +281,7 @@ def seconds_of(text: str) -> float:
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", str(text))
     if match is None or float(match[1]) == 0:
-        raise SettingsError(f"time is {text!r}; expected a time such as 90s, 30m or 2h")
+        raise SettingsError(f"{name} is {text!r}; expected a time such as 90s, 30m or 2h")
     return float(match[1]) * _SECONDS[match[2] or "s"]
 
 
@@ -291,7 +319,7 @@ def _checked(document: Document, name: str, value: Any) -> Any:
     kind = str(item.type).removesuffix(" | None")
     if value is None and str(item.type).endswith("| None"):
         return None
-    if name in ("time", "gpus") and isinstance(value, int) and not isinstance(value, bool):
+    if name in ("time", "supernet_time", "gpus") and isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     types, words = _ACCEPTED[kind]
     right = isinstance(value, types) and not (kind != "bool" and isinstance(value, bool))

@@ -70,6 +70,10 @@ class Study(Parts):
         workers: int | None = None,
         racing: bool | None = None,
         precision: str = "auto",
+        supernet_recipe: str | Path = "supernet",
+        supernet_epochs: int | None = None,
+        supernet_time: str | None = None,
+        confirm: int | None = None,
         fresh: bool = False,
         out: str | Path | None = None,
     ) -> Study:
@@ -108,6 +112,10 @@ class Study(Parts):
             workers=workers,
             racing=racing,
             precision=precision,
+            supernet_recipe=str(supernet_recipe),
+            supernet_epochs=supernet_epochs,
+            supernet_time=supernet_time,
+            confirm=confirm,
             fresh=fresh,
             out=None if out is None else str(out),
         )
@@ -217,8 +225,8 @@ class Study(Parts):
             progress: whoever watches.
             command: what was typed, for the report; without passwords.
 
-        When the search is over, the references that the study was made with are measured, and the baseline
-        gets as many candidates as the study has.
+        When the search is over, the best are confirmed where the proxy trains nothing, references that the
+        study was made with are measured, and the baseline gets as many candidates as the study has.
         An interrupt leaves the candidate in flight to the next run, which takes it up under its number.
 
         Raises:
@@ -229,11 +237,43 @@ class Study(Parts):
 
         progress = progress or Progress()
         summary = run(self, self.settings.budget if budget is None else budget, time_s, progress, command)
+        if self.settings.confirms and not self.proxy.trains and self.identity.kinship is None:
+            self.confirm(progress=progress)
         if self._wanted:
             measure(self, self._wanted, progress)
         if self.settings.baseline is not None and self.spent:
             self.run_baseline(self.settings.baseline, progress=progress)
         return summary
+
+    def confirm(self, count: int | None = None, progress: Progress | None = None) -> RunSummary | None:
+        """Train the best candidates by themselves, in the sibling study `NAME.confirmed`.
+
+        They are the best by non-dominated rank, spread over the front, and are trained by the recipe of the
+        trained proxy; with `inherited` from the weights that they inherit. What was confirmed is kept.
+        `winner` and `finish` then choose among them.
+
+        Args:
+            count: how many; the settings' if not given.
+            progress: whoever watches.
+
+        Returns:
+            How the trainings ended; None where there is nothing to confirm.
+
+        Raises:
+            StudyError: if the candidates are trained anyway, or their supernet is gone.
+            StoreError: if another process owns the confirmed study, or the database fails.
+        """
+        from nasearch.study import confirming
+
+        confirming.check(self)
+        count = self.settings.confirms if count is None else count
+        return confirming.confirm(self, count, progress or Progress()) if count else None
+
+    def confirmed(self) -> tuple[TrialRecord, ...]:
+        """The trials that were confirmed, with the accuracy of their own training; empty if none was."""
+        from nasearch.study.confirming import confirmed
+
+        return confirmed(self)
 
     def run_baseline(
         self, sampler: str = "random", budget: int | None = None, progress: Progress | None = None
@@ -378,10 +418,13 @@ class Study(Parts):
         return self._board().reference()
 
     def knee(self) -> TrialRecord | None:
-        """The trial chosen by default: where the front bends; None without a complete trial."""
-        from nasearch.study.winner import knee_of
+        """The trial chosen by default: where the front bends, that of confirmed trials if there are any.
 
-        return knee_of(self.front(), self.objectives)
+        None without a complete trial.
+        """
+        from nasearch.study.winner import front_of, knee_of
+
+        return knee_of(front_of(self.confirmed(), self.objectives) or self.front(), self.objectives)
 
     def winner(self, pick: str | None = None) -> TrialRecord:
         """The knee, or the most accurate trial under a bound such as `macs <= 5M`.

@@ -8,6 +8,7 @@ from nasearch.report.content import StudySummary
 from nasearch.store import Store
 from nasearch.store.records import StudyRecord
 from nasearch.study.identity import Identity
+from nasearch.study.proxies.names import accuracy_of
 
 if TYPE_CHECKING:
     from nasearch.study.study import Study
@@ -44,6 +45,7 @@ def _summary(store: Store, record: StudyRecord) -> StudySummary:
         budget_used=store.budget_used(record.id),
         created_at=record.created_at.isoformat(timespec="seconds"),
         best_accuracy=max(accuracies, default=None),
+        accuracy=accuracy_of(str(identity.found.get("proxy", "trained"))),
         sibling_of=None if kin is None else kin.of,
         role=None if kin is None else kin.role,
     )

@@ -19,11 +19,12 @@ from nasearch.deploy import export as write_export
 from nasearch.errors import StudyError, TrainingError
 from nasearch.measure import describe_device
 from nasearch.nets import Network, Normalized, build
-from nasearch.pareto import OBJECTIVES, Objective, best_under, knee, losses, parse_limit
+from nasearch.pareto import OBJECTIVES, Objective, best_under, front, knee, losses, parse_limit
 from nasearch.store.records import FinishRecord, TrialRecord
 from nasearch.study.environment import versions
-from nasearch.study.given import long_recipe
+from nasearch.study.given import Start, long_recipe
 from nasearch.study.progress import Progress
+from nasearch.study.proxies.names import accuracy_of
 from nasearch.study.search import training_seed
 from nasearch.training import (
     Distillation,
@@ -58,12 +59,12 @@ class Trained:
     facts: dict[str, Any]
 
 
-def knee_of(front: Sequence[TrialRecord], objectives: Sequence[Objective]) -> TrialRecord | None:
+def knee_of(trials: Sequence[TrialRecord], objectives: Sequence[Objective]) -> TrialRecord | None:
     """The trial of a front that is chosen by default."""
-    if not front:
+    if not trials:
         return None
-    table = np.array([[trial.values[objective.name] for objective in objectives] for trial in front])
-    return front[knee(losses(table, objectives), objectives)]
+    table = np.array([[trial.values[objective.name] for objective in objectives] for trial in trials])
+    return trials[knee(losses(table, objectives), objectives)]
 
 
 def choose(study: Study, pick: str | None) -> TrialRecord:
@@ -78,15 +79,28 @@ def choose(study: Study, pick: str | None) -> TrialRecord:
         return trial
     limit = parse_limit(pick)
     if limit.metric == "latency_ms":
-        for each in study.front():
+        for each in study.confirmed() or study.front():
             study.latency(each.architecture)
-    trials = [trial for trial in _distinct(study) if limit.metric in trial.values]
+    trials = [trial for trial in _judged(study) if limit.metric in trial.values]
     metrics = [OBJECTIVES["accuracy"], *(OBJECTIVES[limit.metric],) * (limit.metric != "accuracy")]
     table = [[trial.values[metric.name] for metric in metrics] for trial in trials]
     return trials[best_under(np.array(table).reshape(len(trials), len(metrics)), metrics, [limit])]
 
 
-def _distinct(study: Study) -> list[TrialRecord]:
+def front_of(trials: Sequence[TrialRecord], objectives: Sequence[Objective]) -> list[TrialRecord]:
+    """Those that no other dominates."""
+    if not trials:
+        return []
+    table = np.array([[trial.values[objective.name] for objective in objectives] for trial in trials])
+    return [trial for trial, kept in zip(trials, front(losses(table, objectives)), strict=True) if kept]
+
+
+def _judged(study: Study) -> list[TrialRecord]:
+    """What a winner and its teacher are chosen from: confirmed trials where there are some."""
+    return list(study.confirmed()) or distinct(study)
+
+
+def distinct(study: Study) -> list[TrialRecord]:
     """Complete trials that keep the study's limits, one a network, in order."""
     first: dict[str, TrialRecord] = {}
     for trial in study.trials():
@@ -117,6 +131,9 @@ def finish(
         "threads": study.threads,
         "data": study.identity.fixed["data_fingerprint"],
     }
+    start = study.proxy.start(study)
+    if start is not None:
+        training["start"] = start.text
     earlier = _finished_before(study, training)
     if earlier is not None:
         progress.message(f"trial {winner.number} was finished before; its weights are read back")
@@ -125,9 +142,9 @@ def finish(
     teacher = None
     if taught_by is not None:
         own = {**training, "key": taught_by.key, "teacher": None, "distillation": {}}
-        teacher = _trained(study, taught_by, "teacher", recipe, own, None, None, progress)
+        teacher = _trained(study, taught_by, "teacher", recipe, own, start, None, None, progress)
     mentor = teacher.network if teacher is not None else None
-    student = _trained(study, winner, "winner", recipe, training, mentor, distillation, progress)
+    student = _trained(study, winner, "winner", recipe, training, start, mentor, distillation, progress)
     on_device = student.network.to(study.device)
     test_accuracy, _ = evaluate(on_device, study.dataset.test, study.dataset, study.device)
     record = study._store.add_finish(
@@ -161,10 +178,12 @@ def _why(number: int | None, pick: str | None) -> str:
 
 def _teacher_of(study: Study, winner: TrialRecord) -> TrialRecord | None:
     """The most accurate network of the front; the next most accurate of all if that is the winner."""
-    front = [trial for trial in study.front() if trial.key != winner.key]
-    others = [trial for trial in _distinct(study) if trial.key != winner.key]
-    best = max(study.front(), key=lambda trial: trial.values["accuracy"], default=None)
-    pool = front if best is not None and best.key != winner.key else others
+    judged = _judged(study)
+    on_front = front_of(judged, study.objectives)
+    front_others = [trial for trial in on_front if trial.key != winner.key]
+    others = [trial for trial in judged if trial.key != winner.key]
+    best = max(on_front, key=lambda trial: trial.values["accuracy"], default=None)
+    pool = front_others if best is not None and best.key != winner.key else others
     return max(pool, key=lambda trial: trial.values["accuracy"], default=None)
 
 
@@ -174,6 +193,7 @@ def _trained(
     role: str,
     recipe: Recipe,
     training: Mapping[str, Any],
+    start: Start | None,
     teacher: Network | None,
     distillation: Distillation | None,
     progress: Progress,
@@ -187,6 +207,8 @@ def _trained(
     if place.exists():
         network.load_state_dict(load_file(place))
         return Trained(network.eval(), json.loads(place.with_suffix(".json").read_text(encoding="utf-8")))
+    if start is not None:
+        network.load_state_dict(start.weights(trial.architecture))
     progress.stage(f"{role}, trial {trial.number}", recipe.epochs)
     checkpoint = place.with_suffix(".checkpoint")
     result = train(
@@ -211,6 +233,8 @@ def _trained(
         "recipe": recipe.to_dict(),
         "seconds": result.seconds,
         "seed": seed,
+        **({"start": start.text} if start is not None else {}),
+        **({} if study.proxy.trains else {"proxy_name": _proxy_name(study, trial)}),
     }
     try:
         place.with_suffix(".json").write_text(json.dumps(facts), encoding="utf-8")
@@ -222,6 +246,12 @@ def _trained(
         raise _no_folder(place.parent, problem) from problem
     progress.stage_done(role)
     return Trained(network, facts)
+
+
+def _proxy_name(study: Study, trial: TrialRecord) -> str:
+    """What the accuracy of a trial that was chosen is, in a study whose proxy trains nothing."""
+    is_confirmed = trial.key in {each.key for each in study.confirmed()}
+    return "confirmed accuracy" if is_confirmed else accuracy_of(study.settings.proxy).replace("_", " ")
 
 
 def _writable(file: Path) -> Path:

@@ -200,6 +200,17 @@ RECIPES: dict[str, Recipe] = {
     "full": Recipe(
         "full", epochs=10, batch_size=64, lr=1e-2, crop_padding=0, mixup_share=0.0, cutmix_share=0.0
     ),
+    "supernet": Recipe(
+        "supernet",
+        epochs=10,
+        batch_size=64,
+        lr=1e-2,
+        warmup_share=0.05,
+        crop_padding=0,
+        flip=False,
+        mixup_share=0.0,
+        cutmix_share=0.0,
+    ),
 }
 
 

@@ -21,7 +21,11 @@ from tests.docs.examples import ROOT, Example, arguments, blocks, nasearch_comma
 from tests.support.plugins import plugins_forgotten
 
 PUT_IN = ["--budget", "2", "--space", "tiny", "--device", "cpu"]
-SHORT = {"proxy": (1, 128), "full": (1, 256)}  # epochs and images: the docs are tested here, not the training
+SHORT = {
+    "proxy": (1, 128),
+    "full": (1, 256),
+    "supernet": (1, 256),
+}  # epochs and images: the docs are tested here, not the training
 
 
 @pytest.fixture(scope="module")

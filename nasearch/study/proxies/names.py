@@ -5,6 +5,7 @@ A new kind is a row here, and a subclass of `nasearch.study.proxies.proxy.StudyP
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nasearch.errors import SettingsError
@@ -20,6 +21,8 @@ class ProxyChoice:
         takes: what stands behind its name and a colon, such as FILE; empty if the name is all.
         sampler: who proposes where the settings name nobody.
         races: whether there are epochs after which a candidate can be stopped.
+        accuracy: what its accuracy is called where a reader could take it for that of a trained network.
+        confirms: how many of the best are trained by themselves afterwards where the settings do not say.
     """
 
     home: str
@@ -27,10 +30,19 @@ class ProxyChoice:
     takes: str = ""
     sampler: str = "surrogate"
     races: bool = False
+    confirms: int = 0
+    accuracy: str = "accuracy"
 
 
 PROXIES: dict[str, ProxyChoice] = {
     "trained": ProxyChoice("trained:Trained", "a short training", races=True),
+    "inherited": ProxyChoice(
+        "inherited:Inherited",
+        "the weights of a supernet, trained once",
+        sampler="evolution",
+        confirms=10,
+        accuracy="inherited_accuracy",
+    ),
     "table": ProxyChoice("table:Looked", "looked up in a table of trained networks", takes="FILE"),
 }
 
@@ -59,6 +71,18 @@ def choice_of(text: str) -> ProxyChoice:
         forms = [form_of(each) for each in PROXIES]
         raise SettingsError(f"proxy is {text!r}; expected {', '.join(forms[:-1])} or {forms[-1]}")
     return choice
+
+
+def accuracy_of(text: str) -> str:
+    """What tables, pictures and JSON call the accuracies of a proxy; of an unknown one `accuracy`."""
+    choice = PROXIES.get(text.partition(":")[0])
+    return "accuracy" if choice is None else choice.accuracy
+
+
+def named(text: str, values: Mapping[str, float]) -> dict[str, float]:
+    """A trial's values with the accuracy under the name that it has with a proxy."""
+    name = accuracy_of(text)
+    return {name if metric == "accuracy" else metric: value for metric, value in values.items()}
 
 
 def argument_of(text: str) -> str:

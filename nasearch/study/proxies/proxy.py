@@ -16,6 +16,7 @@ from nasearch.study.proxies.names import argument_of, choice_of
 
 if TYPE_CHECKING:
     from nasearch.data import Dataset
+    from nasearch.study.given import Start
     from nasearch.study.identity import Identity
     from nasearch.study.parts import Parts
     from nasearch.study.progress import Progress
@@ -72,6 +73,15 @@ class StudyProxy(ABC):
         Raises:
             StudyError: saying what to do.
         """
+
+    @property
+    def trains(self) -> bool:
+        """Whether its accuracies are those of trained networks; else the best are trained by themselves."""
+        return False
+
+    def start(self, study: Study) -> Start | None:
+        """What the trainings of its best begin with; None for fresh weights."""
+        return None
 
     def rungs(self, study: Parts) -> tuple[int, ...]:
         """Epochs after which candidates are validated, the top last; none where they are not trained."""

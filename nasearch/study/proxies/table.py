@@ -40,6 +40,11 @@ class Looked(StudyProxy):
         self.table = load_table(argument_of(settings.proxy))
 
     @property
+    def trains(self) -> bool:
+        """They were, before."""
+        return True
+
+    @property
     def wants_images(self) -> bool:
         """Only where some are named, to finish with."""
         return bool(self.settings.data != default_of("data"))

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 class Trained(StudyProxy):
     """`trained`: each candidate is trained by the study's recipe, side by side where there is room."""
 
+    @property
+    def trains(self) -> bool:
+        """Yes."""
+        return True
+
     def fixed(self, space: SearchSpace, dataset: Dataset | None) -> Mapping[str, Any]:
         """The recipe."""
         assert dataset is not None
@@ -47,7 +52,7 @@ class Trained(StudyProxy):
 
     def fidelity(self, study: Study) -> Fidelity:
         """Of the recipe on the study's data."""
-        return Fidelity.of(study.recipe, study.dataset)
+        return Fidelity.of(study.recipe, study.dataset, study.identity.fixed.get("start") or "")
 
     def in_process(self, study: Study) -> InProcess:
         """With every core or the one GPU."""
@@ -64,6 +69,7 @@ class Trained(StudyProxy):
                 evaluate_at=study.rungs,
                 checkpoint=job.checkpoint,
                 precision=study.settings.precision,
+                weights=job.weights,
             )
 
         return InProcess(proxy)

@@ -1,0 +1,348 @@
+"""Studies that judge by inherited weights: the supernet, candidates, confirmation, the winner."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from nasearch.errors import SettingsError, StudyError, TrainingError
+from nasearch.nets import Supernet
+from nasearch.pareto import Objective, parse_objectives
+from nasearch.report.tables import front_json
+from nasearch.store import Store
+from nasearch.store.records import TrialRecord
+from nasearch.study import Progress, Study, StudySettings, supernets
+from nasearch.study.confirming import best_of
+from nasearch.study.given import find_given
+from nasearch.study.reporting import objectives_of, picture_of, rows_of, values_of
+from nasearch.training import RECIPES
+from nasearch.training.batches import TrainingData
+from nasearch.training.supernet import inherited_accuracy, train_supernet
+
+Make = Callable[..., Study]
+
+
+class Words(Progress):
+    """Keeps what it is told; presses Ctrl-C after so many epochs of a stage."""
+
+    def __init__(self, interrupt_after: int | None = None) -> None:
+        self.lines: list[str] = []
+        self.epochs = 0
+        self._most = interrupt_after
+
+    def message(self, text: str) -> None:
+        self.lines.append(text)
+
+    def stage(self, name: str, epochs: int) -> None:
+        self.lines.append(f"{name}: {epochs}")
+
+    def stage_epoch(self, point: object, epochs: int) -> None:
+        self.epochs += 1
+        if self.epochs == self._most:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def inherit(make_study: Make) -> Make:
+    def make(name: str = "s", **given: Any) -> Study:
+        settings = {
+            "proxy": "inherited",
+            "sampler": None,
+            "workers": None,
+            "supernet_epochs": 1,
+            "confirm": 2,
+        }
+        return make_study(name, **(settings | given))
+
+    return make
+
+
+def test_candidates_have_the_accuracy_of_the_supernets_weights(inherit: Make) -> None:
+    study = inherit(confirm=0)
+    words = Words()
+    study.run(budget=4, progress=words)
+    assert words.lines[0] == "supernet: 1"
+    assert words.epochs == 1
+    assert study.samplers == ("evolution",)
+    assert not study.raced
+    recipe = supernets.recipe_of(study, 1)
+    supernet = supernets.load(study)
+    data = TrainingData(study.dataset, recipe, torch.device("cpu"), 0)
+    for trial in study.trials():
+        assert trial.values["accuracy"] == inherited_accuracy(supernet, trial.architecture, data)
+    note = supernets.trained(study)
+    records = study._store.measurements(study._record.id)
+    assert {record.fidelity["supernet"] for record in records} == {note.fingerprint[:16]}
+    assert records[0].fidelity["text"] == "inherited from a supernet of 1 epoch at 8x8"
+    study.run(budget=5, progress=words)  # it is not trained again
+    assert words.epochs == 1
+
+
+def test_a_supernet_interrupted_is_as_if_it_had_not_been(inherit: Make, images: Path, tmp_path: Path) -> None:
+    whole = inherit("whole", supernet_epochs=3, confirm=0, out=tmp_path / "whole")
+    whole.run(budget=1)
+    cut = inherit("cut", supernet_epochs=3, confirm=0, out=tmp_path / "cut")
+    with pytest.raises(KeyboardInterrupt):
+        cut.run(budget=1, progress=Words(interrupt_after=2))
+    assert cut.spent == 0
+    words = Words()
+    cut.run(budget=1, progress=words)
+    assert words.epochs == 1  # the third
+    ours, theirs = (load_file(tmp_path / name / supernets.FILE) for name in ("cut", "whole"))
+    assert all(np.array_equal(ours[name].numpy(), theirs[name].numpy()) for name in theirs)
+    assert not (tmp_path / "cut" / "supernet.checkpoint").exists()
+
+
+def test_two_supernets_are_never_mixed(inherit: Make, tmp_path: Path) -> None:
+    study = inherit(confirm=0)
+    study.run(budget=2)
+    file = tmp_path / "out" / supernets.FILE
+    kept = file.read_bytes()
+    file.unlink()
+    study.run(budget=2)  # nothing is left to be judged
+    with pytest.raises(
+        StudyError, match=r"the supernet of study 's', .*, is gone; .* or start with --fresh$"
+    ):
+        study.run(budget=3)
+    other = bytearray(kept)
+    other[-1] ^= 1
+    file.write_bytes(bytes(other))
+    with pytest.raises(StudyError, match="is another one now"):
+        study.run(budget=3)
+    assert study.spent == 2
+    file.write_bytes(kept)
+    study.run(budget=3)
+    assert study.spent == 3
+
+
+def test_the_supernet_is_part_of_what_a_study_is(inherit: Make) -> None:
+    inherit(supernet_epochs=1)
+    with pytest.raises(StudyError, match=r"exists with another supernet \(recipe, epochs, time\) .*epochs 1"):
+        inherit(supernet_epochs=2)
+    with pytest.raises(StudyError, match="exists with another proxy"):
+        inherit(proxy="trained")
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"supernet_epochs": 2, "supernet_time": "1m"}, "expected one of the two"),
+        ({"supernet_time": "soon"}, "supernet_time is 'soon'; expected a time such as 90s, 30m or 2h"),
+        ({"supernet_epochs": 0}, "supernet_epochs is 0; expected a whole number of at least 1"),
+        ({"confirm": -1}, "confirm is -1; expected a whole number of at least 0"),
+        ({"references": ["resnet18"]}, "a supernet holds networks of its space alone"),
+        ({"racing": True}, "racing is on; expected it off"),
+        ({"workers": 2}, "workers is 2; expected 1"),
+        ({"supernet_recipe": "long"}, "recipe is 'long'"),
+    ],
+)
+def test_settings_that_do_not_go_with_it_are_refused(inherit: Make, given: Any, text: str) -> None:
+    with pytest.raises((SettingsError, TrainingError), match=text):
+        inherit(**({"supernet_epochs": None} | given))
+
+
+def test_defaults_of_its_own() -> None:
+    inherited, trained = StudySettings(proxy="inherited"), StudySettings()
+    assert (inherited.proposer, inherited.confirms, inherited.races) == ("evolution", 10, False)
+    assert (trained.proposer, trained.confirms, trained.races) == ("surrogate", 0, True)
+    assert StudySettings(proxy="inherited", sampler="random", confirm=0).confirms == 0
+    assert RECIPES["supernet"].images is None  # of all training images
+
+
+def test_a_time_becomes_epochs_before_the_training(inherit: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {16: 1.0, 48: 3.0}  # a fixed part of 0 and 1/16 s an image: 48 images take 3 s an epoch
+
+    def timed(supernet: Supernet, dataset: object, recipe: Any, **rest: Any) -> Any:
+        result = train_supernet(supernet, dataset, recipe, **rest)  # type: ignore[arg-type]
+        return dataclasses.replace(result, seconds=seconds.get(recipe.images, result.seconds))
+
+    monkeypatch.setattr(supernets, "train_supernet", timed)
+    monkeypatch.setattr(supernets, "TIMED_STEPS", 2)
+    monkeypatch.setitem(RECIPES, "supernet", dataclasses.replace(RECIPES["supernet"], batch_size=16))
+    study = inherit(supernet_epochs=None, supernet_time="10s", confirm=0)
+    words = Words()
+    study.run(budget=1, progress=words)
+    assert "supernet: 3" in words.lines  # 3 epochs of 3 s fit into 10 s
+    assert supernets.trained(study).epochs == 3
+    fidelity = study._store.measurements(study._record.id)[0].fidelity
+    assert fidelity["epochs"] == 3
+
+
+def record(number: int, accuracy: float, macs: float) -> TrialRecord:
+    return TrialRecord(
+        number=number,
+        outcome="complete",
+        key=str(number),
+        architecture=None,  # type: ignore[arg-type]
+        values={"accuracy": accuracy, "macs": macs},
+        seconds=None,
+        reason=None,
+    )
+
+
+def test_the_best_are_the_front_and_then_the_ranks_behind_it() -> None:
+    objectives = pair()
+    rows = [(0.9, 9.0), (0.8, 5.0), (0.79, 4.9), (0.5, 1.0), (0.7, 6.0), (0.4, 2.0)]
+    trials = [record(i, accuracy, macs) for i, (accuracy, macs) in enumerate(rows)]
+
+    def best(count: int) -> set[int]:
+        return {trial.number for trial in best_of(trials, objectives, count)}
+
+    assert best(2) == {0, 3}  # the ends of the front
+    assert best(3) in ({0, 3, 1}, {0, 3, 2})  # one of the two that crowd each other
+    assert best(4) == {0, 1, 2, 3}
+    assert best(6) == best(60) == {0, 1, 2, 3, 4, 5}
+    assert best_of([], objectives, 3) == ()
+
+
+def pair() -> tuple[Objective, ...]:
+    return parse_objectives(("accuracy", "macs"))
+
+
+def test_the_best_are_trained_beside_it_from_the_weights_that_they_inherit(
+    inherit: Make, tmp_path: Path
+) -> None:
+    study = inherit()
+    study.run(budget=5)
+    confirmed = study.confirmed()
+    assert len(confirmed) == 2
+    assert {trial.key for trial in confirmed} <= {trial.key for trial in study.trials()}
+    fingerprint = supernets.trained(study).fingerprint[:16]
+    sibling = find_given(study, "confirmed")
+    assert sibling is not None
+    with sibling:
+        assert sibling.name == "s.confirmed"
+        assert sibling.identity.kinship is not None
+        assert sibling.identity.kinship.text == "confirmed of s"
+        records = sibling._store.measurements(sibling._record.id)
+        assert {each.fidelity["start"] for each in records} == {f"the weights of supernet {fingerprint}"}
+        assert {each.key: each.values["accuracy"] for each in records} == {
+            trial.key: trial.values["accuracy"] for trial in confirmed
+        }
+    assert study.confirm(2) is not None  # again: nothing is trained twice
+    assert [trial.key for trial in study.confirmed()] == [trial.key for trial in confirmed]
+    study.confirm(4)
+    assert len(study.confirmed()) == 4
+    assert not (tmp_path / "out" / "confirmed").exists()  # the weights that trainings began with are gone
+
+
+def test_winner_and_its_training_come_from_the_confirmed(inherit: Make) -> None:
+    study = inherit()
+    study.run(budget=5)
+    winner = study.winner()
+    accuracies = {trial.key: trial.values["accuracy"] for trial in study.confirmed()}
+    assert winner.values["accuracy"] == accuracies[winner.key]
+    assert study.knee() == winner
+    best = study.winner(pick="macs <= 1G")
+    assert best.values["accuracy"] == max(accuracies.values())
+    study.finish(epochs=1)
+    facts = study.finishes[-1].details
+    text = f"the weights of supernet {supernets.trained(study).fingerprint[:16]}"
+    assert facts["winner"]["start"] == facts["teacher"]["start"] == facts["training"]["start"] == text
+    assert facts["winner"]["proxy_name"] == "confirmed accuracy"
+    assert facts["winner"]["proxy_accuracy"] == accuracies[study.finishes[-1].key]
+
+
+def test_without_its_file_the_winner_begins_with_fresh_weights(inherit: Make, tmp_path: Path) -> None:
+    study = inherit()
+    study.run(budget=3)
+    (tmp_path / "out" / supernets.FILE).unlink()
+    study.finish(epochs=1)
+    assert "start" not in study.finishes[-1].details["training"]
+
+
+def test_tables_json_and_report_call_it_by_its_name(inherit: Make) -> None:
+    study = inherit()
+    study.run(budget=4)
+    names = [objective.name for objective in objectives_of(study)]
+    assert names == ["inherited_accuracy", "macs"]
+    front: Any = front_json(rows_of(study), names)["front"]
+    confirmed = {trial.number: trial.values["accuracy"] for trial in study.confirmed()}
+    for row in front:
+        assert "accuracy" not in row["values"]
+        assert row["values"]["inherited_accuracy"] == study.trial(row["number"]).values["accuracy"]
+        assert row["values"].get("confirmed_accuracy") == confirmed.get(row["number"])
+    number = next(iter(confirmed))
+    assert values_of(study, study.trial(number))["confirmed_accuracy"] == confirmed[number]
+    assert "study s.confirmed" in picture_of(study).confirmed
+    text = study.report()[-1].read_text(encoding="utf-8")
+    assert "inherited accuracy (more is better)" in text
+    assert "Inherited accuracy is that of the proxy: inherited from a supernet of 1 epoch at 8x8." in text
+    json.dumps(front)
+
+
+def test_a_study_that_trains_has_nothing_to_confirm(make_study: Make) -> None:
+    study = make_study()
+    with pytest.raises(StudyError, match="are trained themselves"):
+        study.confirm(3)
+
+
+def test_a_baseline_is_judged_by_the_same_supernet(inherit: Make) -> None:
+    study = inherit(confirm=0)
+    study.run(budget=4)
+    words = Words()
+    study.run_baseline("random", progress=words)
+    assert words.epochs == 0
+    with Study.load("s.random", storage=study.settings.storage, device="cpu") as sibling:
+        found = sibling._store.measurements(sibling._record.id)
+        assert {entry.fidelity["supernet"] for entry in found} == {supernets.trained(study).fingerprint[:16]}
+
+
+RUN = """
+import sys, nasearch as nas
+
+class Words(nas.Progress):
+    def stage_epoch(self, point, epochs):
+        print("epoch", flush=True)
+    def candidate(self, number, label):
+        print("candidate", flush=True)
+
+study = nas.Study.create("s", space="tiny", data="npz:" + sys.argv[1], proxy="inherited", epochs=2, confirm=2,
+                         supernet_epochs=3, storage="sqlite:///" + sys.argv[2] + "/n.db", device="cpu",
+                         workers=1, out=sys.argv[2] + "/out")
+study.run(budget=6, progress=Words())
+"""
+
+
+@pytest.mark.slow
+def test_killed_in_the_supernet_in_judging_and_in_confirming_it_ends_exactly(
+    images: Path, tmp_path: Path
+) -> None:
+    """Words of each process before its kill; the supernet has three epochs, the judging six candidates."""
+
+    def start() -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", RUN, str(images), str(tmp_path)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    said: list[str] = []
+    for words in (2, 3, 5):
+        process = start()
+        assert process.stdout is not None
+        said += [process.stdout.readline().strip() for _ in range(words)]
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+    process = start()
+    rest, _ = process.communicate(timeout=300)
+    assert process.returncode == 0
+    said += rest.split()
+    assert said.count("epoch") in (3, 4)  # an epoch that was done is not trained again
+    with Store.open(f"sqlite:///{tmp_path}/n.db") as store:
+        for name, count in (("s", 6), ("s.confirmed", 2)):
+            found = store.find_study(name)
+            assert found is not None
+            measurements = store.measurements(found.id)
+            assert len({entry.key for entry in measurements}) == len(measurements) == count
+            assert {entry.state for entry in measurements} == {"complete"}
