@@ -279,7 +279,7 @@ def test_tables_json_and_report_call_it_by_its_name(inherit: Make) -> None:
     assert "study s.confirmed" in picture_of(study).confirmed
     text = study.report()[-1].read_text(encoding="utf-8")
     assert "inherited accuracy (more is better)" in text
-    assert "Inherited accuracy is that of the proxy: inherited from a supernet of 1 epoch at 8x8." in text
+    assert "Inherited accuracy is that of the proxy: inherited from a supernet of 1 epoch at 8x8" in text
     json.dumps(front)
 
 
