@@ -1,0 +1,91 @@
+"""`--proxy zero-cost`: candidates judged by a score that is nowhere called an accuracy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from nasearch.cli.main import main
+from nasearch.errors import SettingsError
+from nasearch.measure.zero_cost.absolute import absolute_score, scales_of
+from nasearch.study import Study, StudySettings
+from nasearch.study.opening import make_rules
+from nasearch.study.proxies.zero_cost import CALIBRATED_ON
+from nasearch.study.screening import draw
+
+Make = Callable[..., Study]
+
+
+def judged(make: Make, **given: Any) -> Study:
+    return make(**({"proxy": "zero-cost", "sampler": None, "confirm": 0} | given))
+
+
+def test_a_candidate_is_judged_by_its_scores_on_the_scale_of_random_networks(
+    make_study: Make, scored: list[str]
+) -> None:
+    study = judged(make_study)
+    study.run(budget=12)
+    kept = study._store.scores.all(study._record.id)
+    drawn, _ = draw(make_rules(study), CALIBRATED_ON, study.seed)
+    columns = {
+        name: [kept[each.architecture.key][name] for each in drawn] for name in ("synflow", "jacov")
+    }
+    scales = scales_of(columns)
+    trials = [trial for trial in study.trials() if trial.outcome == "complete"]
+    assert len(trials) == study.spent == 12
+    for trial in trials:
+        assert trial.values["accuracy"] == pytest.approx(absolute_score(trial.scores, scales))
+    assert len(scored) == len(set(scored))  # those of the scale are candidates too, and none is scored twice
+    assert study.settings.proposer == "evolution"
+
+
+def test_it_goes_on_with_the_same_scale(make_study: Make, scored: list[str]) -> None:
+    whole = judged(make_study, name="whole")
+    whole.run(budget=8)
+    study = judged(make_study, name="halves")
+    study.run(budget=3)
+    again = judged(make_study, name="halves")
+    again.run(budget=8)
+    values = [(trial.key, trial.values) for trial in whole.trials()]
+    assert [(trial.key, trial.values) for trial in again.trials()] == values
+
+
+def test_a_score_is_nowhere_called_an_accuracy(make_study: Make, scored: list[str], tmp_path: Any) -> None:
+    study = judged(make_study)
+    study.run(budget=3)
+    storage = study.settings.storage
+    front = CliRunner().invoke(main, ["front", "s", "--storage", storage]).stdout
+    assert "zero cost score" in front
+    trials = CliRunner().invoke(main, ["trials", "s", "--storage", storage, "--json"]).stdout
+    listed = CliRunner().invoke(main, ["studies", "list", "--storage", storage]).stdout
+    assert "zero cost score" in listed
+    for row in json.loads(trials)["trials"]:
+        assert "accuracy" not in row["values"]
+        assert 0 <= row["values"]["zero_cost_score"] <= 1
+    report = study.report(tmp_path / "report")
+    (text,) = [file.read_text(encoding="utf-8") for file in report if file.name == "report.md"]
+    assert "zero cost score" in text
+    assert "no training: synflow and jacov on 64 images" in text
+    assert "Accuracy is that of the proxy" not in text
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"references": ["resnet18"]}, "references are resnet18; a score is on the scale"),
+        ({"racing": True}, "racing is on; expected it off"),
+        ({"workers": 2}, "workers is 2; expected 1: one process scores candidates"),
+    ],
+)
+def test_what_cannot_be_had_is_refused(make_study: Make, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        judged(make_study, **given)
+
+
+def test_its_name_takes_nothing() -> None:
+    with pytest.raises(SettingsError, match="proxy is 'zero-cost:zen'; expected trained, "):
+        StudySettings(proxy="zero-cost:zen")
