@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 
-from nasearch.report.formatting import duration, metric, percent
+from nasearch.report.formatting import duration, metric, percent, title
 from nasearch.study.progress import Progress, RunSummary, Standing
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ class _Shared(Progress):
         """Best so far, front size, share of the reference box, time left."""
         parts = []
         if standing.best_accuracy is not None:
-            parts.append(f"best {percent(standing.best_accuracy)}")
+            kind = title(standing.accuracy).removesuffix("accuracy").strip()
+            best = metric(standing.accuracy, standing.best_accuracy)
+            parts.append(f"best {kind} {best}" if kind else f"best {best}")
         parts += [f"front {standing.front_size}", f"volume {standing.hypervolume:.3f}"]
         left = self._pace.left_s(standing)
         if left is not None:

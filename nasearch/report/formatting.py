@@ -15,6 +15,7 @@ NO_SIGNAL = "no signal"
 TITLES = {
     "accuracy": "accuracy",
     CONFIRMED: "confirmed",
+    "zero_cost_score": "zero-cost score",
     "params": "parameters",
     "macs": "MACs",
     "peak_activation_bytes": "peak memory",

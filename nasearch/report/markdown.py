@@ -61,7 +61,8 @@ def _winner(report: StudyReport) -> list[str]:
         if winner.test_readings == 1
         else f"reading number {winner.test_readings} of it"
     )
-    proxy = f"{formatting.percent(trained.proxy_accuracy)} {trained.proxy_name}"
+    metric = "accuracy" if "accuracy" in trained.proxy_name else trained.proxy_name
+    proxy = f"{formatting.metric(metric, trained.proxy_accuracy)} {trained.proxy_name}"
     test = f"**{formatting.percent(winner.test_accuracy)}**"
     facts = [
         ("network", f"trial {trained.number}: {_text(trained.label)}"),

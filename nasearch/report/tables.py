@@ -210,8 +210,8 @@ def studies_table(studies: Sequence[StudySummary], title: str | None = None) -> 
 
 def _best(study: StudySummary) -> str:
     """The best accuracy, with what it is where it is no trained network's."""
-    text = formatting.metric("accuracy", study.best_accuracy)
-    kind = study.accuracy.removesuffix("accuracy").strip("_")
+    text = formatting.metric(study.accuracy, study.best_accuracy)
+    kind = formatting.title(study.accuracy).removesuffix("accuracy").strip()
     return f"{text} {kind}" if kind and study.best_accuracy is not None else text
 
 

@@ -17,7 +17,14 @@ class Board:
     The front and the dearest values are kept as networks come in: O(front) for each, not O(networks).
     """
 
-    def __init__(self, objectives: Sequence[Objective], limits: Sequence[Limit], num_classes: int) -> None:
+    def __init__(
+        self,
+        objectives: Sequence[Objective],
+        limits: Sequence[Limit],
+        num_classes: int,
+        accuracy: str = "accuracy",
+    ) -> None:
+        self._accuracy = accuracy
         self._objectives, self._limits, self._num_classes = tuple(objectives), tuple(limits), num_classes
         self._values: dict[str, tuple[float, ...]] = {}
         self._best: float | None = None
@@ -80,7 +87,7 @@ class Board:
 
     def standing(self, spent: int, budget: int) -> Standing:
         """How far the study is."""
-        return Standing(spent, budget, len(self._keys), self._best, self.hypervolume())
+        return Standing(spent, budget, len(self._keys), self._best, self.hypervolume(), self._accuracy)
 
     def _take_in(self, key: str, loss: np.ndarray) -> None:
         """Put a new network, a row of losses, where it belongs."""

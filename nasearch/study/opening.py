@@ -19,6 +19,7 @@ from nasearch.pareto import parse_objectives
 from nasearch.space import Architecture, SearchSpace
 from nasearch.study.environment import versions
 from nasearch.study.identity import Identity, limits_of, plugins_of
+from nasearch.study.proxies.names import accuracy_of
 from nasearch.study.proxies.proxy import StudyProxy
 from nasearch.study.rules import Rules
 from nasearch.study.search import Bench
@@ -113,6 +114,7 @@ def make_bench(study: Study, executor: Executor | None = None, checkpoints: Path
         checkpoints,
         start=study.directory / "start" if study.identity.fixed.get("start") else None,
         quiet=study.needs_latency and proxy.times_here,
+        accuracy=accuracy_of(study.settings.proxy),
     )
 
 

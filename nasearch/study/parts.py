@@ -19,6 +19,7 @@ from nasearch.store.leases import Lease
 from nasearch.store.records import StudyRecord
 from nasearch.study.history import History
 from nasearch.study.identity import Identity
+from nasearch.study.proxies.names import named
 from nasearch.study.settings import NO_IMAGES, StudySettings, gpus_of
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Parts:
             # Names of objectives for the dashboard are worth an experimental call.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self._optuna = self._optuna_study()
-            names = [objective.name for objective in self.objectives]
+            names = list(named(settings.proxy, {each.name: 0.0 for each in self.objectives}))
             if self._optuna.metric_names != names:
                 self._optuna.set_metric_names(names)
         self._history = History(store, record, self._optuna)

@@ -21,6 +21,7 @@ class Standing:
         budget: how many are wanted.
         front_size: distinct networks on the front.
         best_accuracy: fraction in [0, 1], None before the first.
+        accuracy: what that is called: "accuracy", or such as "zero_cost_score".
         hypervolume: share of the reference box that the front dominates, in [0, 1].
     """
 
@@ -29,6 +30,7 @@ class Standing:
     front_size: int = 0
     best_accuracy: float | None = None
     hypervolume: float = 0.0
+    accuracy: str = "accuracy"
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class Bench:
         checkpoints: folder for the trainings in flight; None keeps none.
         start: folder with the weights that trainings begin with, by `start_name`; fresh ones without.
         quiet: whether a proposal is timed, so that nothing may be trained beside it.
+        accuracy: what the accuracies are called where people see them.
     """
 
     executor: Executor
@@ -52,6 +53,7 @@ class Bench:
     checkpoints: Path | None = None
     start: Path | None = None
     quiet: bool = False
+    accuracy: str = "accuracy"
 
 
 @dataclass
@@ -282,7 +284,7 @@ class Search:
         margins = self._rules.margins(values, candidate.blocks)
         extra = {
             "seconds": known.seconds,
-            "accuracy": values.get("accuracy"),
+            self._bench.accuracy: values.get("accuracy"),
             ledger.RUNGS: ledger.rungs_in(points) or None,
             ledger.TRAINING: dict(facts) if facts else None,
         }

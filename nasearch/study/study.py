@@ -23,6 +23,7 @@ from nasearch.study.environment import deterministic
 from nasearch.study.identity import Identity, claim, default_name, find
 from nasearch.study.parts import Parts
 from nasearch.study.progress import Progress, RunSummary
+from nasearch.study.proxies.names import accuracy_of
 from nasearch.study.settings import DEFAULT_STORAGE, StudySettings
 
 if TYPE_CHECKING:
@@ -544,7 +545,7 @@ class Study(Parts):
     # inner parts that its neighbours in this package use
 
     def _board(self) -> Board:
-        board = Board(self.objectives, self.limits, len(self.classes))
+        board = Board(self.objectives, self.limits, len(self.classes), accuracy_of(self.settings.proxy))
         for trial in self.trials():
             if trial.outcome == "complete":
                 board.add(trial.key, trial.values)

@@ -31,9 +31,7 @@ def test_a_candidate_is_judged_by_its_scores_on_the_scale_of_random_networks(
     study.run(budget=12)
     kept = study._store.scores.all(study._record.id)
     drawn, _ = draw(make_rules(study), CALIBRATED_ON, study.seed)
-    columns = {
-        name: [kept[each.architecture.key][name] for each in drawn] for name in ("synflow", "jacov")
-    }
+    columns = {name: [kept[each.architecture.key][name] for each in drawn] for name in ("synflow", "jacov")}
     scales = scales_of(columns)
     trials = [trial for trial in study.trials() if trial.outcome == "complete"]
     assert len(trials) == study.spent == 12
@@ -59,24 +57,24 @@ def test_a_score_is_nowhere_called_an_accuracy(make_study: Make, scored: list[st
     study.run(budget=3)
     storage = study.settings.storage
     front = CliRunner().invoke(main, ["front", "s", "--storage", storage]).stdout
-    assert "zero cost score" in front
+    assert "zero-cost score" in front
     trials = CliRunner().invoke(main, ["trials", "s", "--storage", storage, "--json"]).stdout
     listed = CliRunner().invoke(main, ["studies", "list", "--storage", storage]).stdout
-    assert "zero cost score" in listed
+    assert "zero-cost score" in listed
+    assert study._optuna.metric_names == ["zero_cost_score", "macs"]
+    assert "accuracy" not in study._optuna.trials[0].user_attrs
     for row in json.loads(trials)["trials"]:
         assert "accuracy" not in row["values"]
         assert 0 <= row["values"]["zero_cost_score"] <= 1
     report = study.report(tmp_path / "report")
     (text,) = [file.read_text(encoding="utf-8") for file in report if file.name == "report.md"]
-    assert "zero cost score" in text
-    assert "no training: synflow and jacov on 64 images" in text
-    assert "Accuracy is that of the proxy" not in text
+    assert "Zero-cost score is that of the proxy: no training: synflow and jacov on 64 images" in text
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"references": ["resnet18"]}, "references are resnet18; a score is on the scale"),
+        ({"references": ["resnet18"]}, "references are resnet18; a score is on its space"),
         ({"racing": True}, "racing is on; expected it off"),
         ({"workers": 2}, "workers is 2; expected 1: one process scores candidates"),
     ],

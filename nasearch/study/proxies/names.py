@@ -43,6 +43,13 @@ PROXIES: dict[str, ProxyChoice] = {
         confirms=10,
         accuracy="inherited_accuracy",
     ),
+    "zero-cost": ProxyChoice(
+        "zero_cost:ZeroCost",
+        "scores without training",
+        sampler="evolution",
+        confirms=10,
+        accuracy="zero_cost_score",
+    ),
     "table": ProxyChoice("table:Looked", "looked up in a table of trained networks", takes="FILE"),
 }
 

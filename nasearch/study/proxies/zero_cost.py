@@ -68,8 +68,8 @@ class ZeroCost(StudyProxy):
         super().__init__(settings)
         if settings.references:
             raise SettingsError(
-                f"references are {', '.join(settings.references)}; a score is on the scale of its own space's "
-                "networks: give none, and draw them beside NAME.confirmed with nasearch front --reference"
+                f"references are {', '.join(settings.references)}; a score is on its space's own scale "
+                "alone: give none, and draw them beside NAME.confirmed with nasearch front --reference"
             )
         if settings.racing:
             raise SettingsError("racing is on; expected it off: candidates that are scored have no epochs")
