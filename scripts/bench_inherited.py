@@ -231,8 +231,8 @@ def main() -> None:
         means = [statistics.mean(column) for column in zip(*pairs, strict=True)]
         ahead = sum(own > other for own, other in pairs)
         print(
-            f"fronts: {len(pairs)} seeds: confirmed {means[0]:.4f}, trained proxy {means[1]:.4f}; it is "
-            f"ahead in {ahead}"
+            f"fronts: {len(pairs)} seeds: confirmed {means[0]:.4f}, trained proxy {means[1]:.4f}; the "
+            f"first is ahead in {ahead}"
         )
 
 
