@@ -43,6 +43,8 @@ from nasearch.training.supernet import SupernetPoint, inherited_accuracy, train_
 from scripts.recipe_tools import networks, variant
 
 CPU = torch.device("cpu")
+ENUMERATED = 500
+"""Networks of a space up to which its ends are looked for among all, as studies do."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def trained_supernet(
     torch.manual_seed(seed)
     supernet = Supernet(space, dataset.num_classes, dataset.in_channels)
     ends = [
-        find(space, "macs", dataset.input_shape, dataset.num_classes).architecture
+        find(space, "params", dataset.input_shape, dataset.num_classes, enumerated=ENUMERATED).architecture
         for find in (dearest, cheapest)
     ]
     record, lap = Record(folder / "epochs.jsonl"), clock()
