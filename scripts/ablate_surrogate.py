@@ -82,15 +82,18 @@ def certain(self: Normal, levels: Floats) -> Floats:
     return np.asarray(np.maximum(levels - (self._shift + np.exp(self.mean))[:, None], 0.0), dtype=np.float64)
 
 
-def without_costs_in_kernel(_: proposal.Axis, numbers: Floats) -> Floats:
-    """No coordinate of a cost."""
-    return np.zeros((len(numbers), 0))
+WITH_COSTS = proposal.Axis.__call__
+
+
+def without_costs_in_kernel(axis: proposal.Axis, numbers: Floats) -> Floats:
+    """No coordinate of a cost; traits, which have no logarithmic axis, stay."""
+    return np.zeros((len(numbers), 0)) if axis._logs.any() else WITH_COSTS(axis, numbers)
 
 
 VARIANTS: dict[str, Callable[[], Any]] = {
     "whole": lambda: patched(surrogate, "FIRST", surrogate.FIRST),
     "costs not known": lambda: makers(informed(without_costs)),
-    "no topology in the kernel": lambda: makers(informed(without_traits)),
+    "no traits in the kernel": lambda: makers(informed(without_traits)),
     "random first design": lambda: patched(SurrogateSampler, "_spread", chance),
     "first design of 5": lambda: patched(surrogate, "FIRST", 5),
     "first design of 20": lambda: patched(surrogate, "FIRST", 20),
