@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 
 from nasearch.errors import SettingsError
 from nasearch.pareto import crowding, ranks
+from nasearch.pareto.objectives import Floats
 from nasearch.samplers.domain import Decisions, Domain, TreeDomain
 from nasearch.samplers.moves import Rows, cross, mutate
 from nasearch.samplers.observed import Observed
@@ -26,9 +27,10 @@ class ParetoEvolutionSampler(SeededSampler):
     """Proposes changes of the best networks so far. It has no model, so a proposal is cheap.
 
     Parents are the best `population` of the youngest `age` trials, by non-dominated rank and within a rank by
-    crowding, the front always among them; the better of two drawn at random becomes one. A child is a parent
-    with one or two decisions changed, or a structural change of its blocks, or a crossover. What was proposed
-    before is not proposed again. Works in any Optuna study.
+    crowding, the front always among them; the better of two drawn at random becomes one. Where nothing keeps
+    the limits yet, what breaks them least is best. A child is a parent with one decision changed or a few, a
+    structural change of its blocks, or a crossover. What was proposed before is not proposed again. Works in
+    any Optuna study.
 
     Args:
         seed: of all proposals; the same seed, trials and trial number give the same proposal.
@@ -47,11 +49,11 @@ class ParetoEvolutionSampler(SeededSampler):
         self,
         seed: int | None = None,
         *,
-        population: int = 20,
+        population: int = 5,
         first: int = 10,
         age: int = 200,
-        most_changes: int = 2,
-        crossed: float = 0.1,
+        most_changes: int = 1,
+        crossed: float = 0.0,
         moved: float = 0.1,
         space: SearchSpace | None = None,
         allows: Callable[[Mapping[str, Any]], bool] | None = None,
@@ -87,14 +89,16 @@ class ParetoEvolutionSampler(SeededSampler):
     def _parents(self, observed: Observed) -> list[Mapping[str, Any]]:
         """The best first."""
         feasible = observed.feasible
-        usable = np.flatnonzero(feasible if feasible.any() else np.ones(len(feasible), dtype=np.bool_))
-        rank = ranks(observed.losses[usable])
+        # Where nothing keeps the limits yet, what breaks them least is best (Deb et al. 2002, section VI).
+        losses = observed.losses if feasible.any() else _violation(observed)[:, None]
+        usable = np.flatnonzero(feasible | ~feasible.any())
+        rank = ranks(losses[usable])
         young = np.arange(len(usable)) >= len(usable) - self._age
         alive = usable[young | (rank == 0)]
-        rank = ranks(observed.losses[alive])
+        rank = ranks(losses[alive])
         room = np.zeros(len(alive))
         for each in np.unique(rank):
-            room[rank == each] = crowding(observed.losses[alive[rank == each]])
+            room[rank == each] = crowding(losses[alive[rank == each]])
         order = np.lexsort([-room, rank])
         most = max(self._population, int((rank == 0).sum()))
         return [observed.params[alive[i]] for i in order[:most]]
@@ -111,3 +115,12 @@ class ParetoEvolutionSampler(SeededSampler):
         if kind < self._crossed + self._moved and rows:
             return rows.change(parent, generator)
         return mutate(parent, domain, generator, generator.randint(1, self._most_changes))
+
+
+def _violation(observed: Observed) -> Floats:
+    """(trials,): how far limits are broken in all, each in units of its own median."""
+    broken = np.zeros(len(observed.params))
+    for margins in observed.constraints.values():
+        over = np.maximum(margins, 0.0)
+        broken += over / (np.median(over[over > 0]) if over.any() else 1.0)
+    return broken
