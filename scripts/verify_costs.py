@@ -1,11 +1,11 @@
-"""Check that a network's cost without building it is that of the built one, and what torch counts.
+"""Check what a network costs without building it against the built one, and against what torch counts.
 
     python scripts/verify_costs.py [SPACE...] [--networks N] [--shape 3x32x32] [--classes N] [--seed N]
 
 For random networks of every built-in space: parameters, MACs and peak activation memory of
-architecture_cost equal those of measure_cost on the built network; its MACs equal the count of
-torch.utils.flop_counter, halved; no operator is left uncounted. Networks are built without values, on torch's
-meta device. Exits with 1 on a difference.
+architecture_cost equal those of measure_cost on the built network, and its topology likewise; its MACs equal
+the count of torch.utils.flop_counter, halved; no operator is left uncounted. Networks are built without
+values, on torch's meta device. Exits with 1 on a difference.
 """
 
 from __future__ import annotations
@@ -19,7 +19,15 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from nasearch import Architecture, SearchSpace, architecture_cost, build, measure_cost
+from nasearch import (
+    Architecture,
+    SearchSpace,
+    architecture_cost,
+    architecture_topology,
+    build,
+    measure_cost,
+    measure_topology,
+)
 from nasearch.space import builtin_names
 
 Shape = tuple[int, int, int]
@@ -42,7 +50,7 @@ def differing(
 
 
 def difference(architecture: Architecture, shape: Shape, classes: int) -> str:
-    """What differs between the three counts of one network; empty if nothing."""
+    """What differs between the counts of one network; empty if nothing."""
     reckoned = architecture_cost(architecture, shape, classes)
     with torch.device("meta"):
         model = build(architecture, classes, shape[0]).eval()
@@ -50,6 +58,9 @@ def difference(architecture: Architecture, shape: Shape, classes: int) -> str:
     counted = counted_macs(model, shape)
     if reckoned != measured:
         return f"architecture_cost {reckoned}, measure_cost {measured}"
+    shaped, traced = architecture_topology(architecture, shape, classes), measure_topology(model, shape)
+    if shaped != traced:
+        return f"architecture_topology {shaped}, measure_topology {traced}"
     if measured.macs != counted:
         return f"{measured.macs:,} MACs, flop_counter {counted:,}"
     return f"uncounted {', '.join(measured.uncounted)}" if measured.uncounted else ""

@@ -1,41 +1,22 @@
-"""A network as the pieces that it is put together from, each run over shapes once and remembered."""
+"""A network as the pieces that it is put together from, each reckoned once and remembered."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
-from torch import nn
 
 from nasearch.errors import BuildError, MeasurementError
-from nasearch.measure.flow import Flow
-from nasearch.measure.trace import BYTES_PER_FLOAT, Shape, trace_model
-from nasearch.nets.build import make_block, make_head
-from nasearch.nets.maps import collected_notes
+from nasearch.measure.composition import composed_piece
+from nasearch.measure.piece import Piece, traced_piece
+from nasearch.measure.trace import BYTES_PER_FLOAT, Shape
+from nasearch.nets.build import graph_of, make_block, make_head
 from nasearch.nets.wiring import Resize
 from nasearch.space.architecture import Architecture, Block, Head
 from nasearch.space.options import Value
-
-
-@dataclass(frozen=True)
-class Piece:
-    """What one block or head is at its input shapes.
-
-    Attributes:
-        flows: from each of its inputs to its output; None for one that the output does not depend on.
-        note: what it does differently at this size of input, empty if nothing.
-    """
-
-    output_shape: Shape
-    params: int
-    macs: int
-    peak_activation_bytes: int
-    uncounted: tuple[str, ...]
-    flows: tuple[Flow | None, ...]
-    note: str = ""
 
 
 def pieces_of(architecture: Architecture, input_shape: Shape, num_classes: int) -> list[Piece]:
@@ -136,14 +117,20 @@ def _block_piece(
     kept: tuple[bool, ...],
 ) -> Piece:
     block = Block("block", kind, channels, stride, attention, options)
+    widths = [input_shapes[i][0] for i in order]
+    graph = graph_of(block, *widths)
+    if graph is not None:
+        piece = composed_piece(graph, input_shapes, order, kept)
+        if piece is not None:
+            return piece
     with torch.device("meta"):
-        module = make_block(block, *(input_shapes[i][0] for i in order))
-    return _piece(module, *input_shapes, order=order, kept=kept)
+        module = make_block(block, *widths)
+    return traced_piece(module, *input_shapes, order=order, kept=kept)
 
 
 @lru_cache(maxsize=4_096)
 def _resize_piece(resolution: int, input_shape: Shape) -> Piece:
-    return _piece(Resize(resolution), input_shape)
+    return traced_piece(Resize(resolution), input_shape)
 
 
 @lru_cache(maxsize=4_096)
@@ -155,24 +142,7 @@ def _head_piece(
 ) -> Piece:
     with torch.device("meta"):
         module = make_head(Head(kind, options), input_shape[0], num_classes)
-    return _piece(module, input_shape)
-
-
-def _piece(
-    module: nn.Module, *input_shapes: Shape, order: tuple[int, ...] = (), kept: tuple[bool, ...] = ()
-) -> Piece:
-    with collected_notes(module) as notes:
-        trace = trace_model(module.eval(), *input_shapes, order=order, kept=kept)
-    params = sum(parameter.numel() for parameter in module.parameters())
-    return Piece(
-        trace.output_shape,
-        params,
-        trace.macs,
-        trace.peak_bytes(),
-        trace.uncounted,
-        trace.flows,
-        "; ".join(notes),
-    )
+    return traced_piece(module, input_shape)
 
 
 def check_shape(input_shape: Shape) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from nasearch.errors import BuildError
-from nasearch.nets.blocks import BLOCKS, HEADS
+from nasearch.nets.blocks import BLOCKS, GRAPHS, HEADS
 from nasearch.nets.blocks.backbone import TorchvisionFeatures
+from nasearch.nets.graph import Graph
 from nasearch.nets.wiring import Resize, Wired
 from nasearch.space.architecture import Architecture, Block, Head
+
+T = TypeVar("T")
 
 
 class Network(nn.Module):
@@ -152,16 +156,34 @@ def make_block(block: Block, *in_channels: int) -> nn.Module:
     Raises:
         BuildError: naming the block, the value, and what is accepted.
     """
+    return _called(_class_of(block), block, in_channels)
+
+
+def graph_of(block: Block, *in_channels: int) -> Graph | None:
+    """The graph that a block is, without building it; None where its kind is not known as one.
+
+    Arguments and errors as in `make_block`; the graph's parts are not looked at.
+    """
+    describe = GRAPHS.get(_class_of(block))
+    return None if describe is None else _called(describe, block, in_channels)
+
+
+def _class_of(block: Block) -> type[nn.Module]:
     if block.kind not in BLOCKS:
         raise BuildError(f"{block.name}.kind is {block.kind!r}; expected one of {', '.join(sorted(BLOCKS))}")
     require_count(f"{block.name}.channels", block.channels)
     require_count(f"{block.name}.stride", block.stride)
+    return BLOCKS[block.kind]
+
+
+def _called(make: Callable[..., T], block: Block, in_channels: tuple[int, ...]) -> T:
+    """What a block's class, or a function with the same arguments, makes of a block."""
     arguments = block.kwargs
     if block.attention != "none":  # kinds that cannot carry one do not take the argument
         arguments["attention"] = block.attention
     try:
         widths: int | tuple[int, ...] = in_channels if len(in_channels) > 1 else in_channels[0]
-        return BLOCKS[block.kind](widths, block.channels, block.stride, **arguments)
+        return make(widths, block.channels, block.stride, **arguments)
     except (TypeError, ValueError) as problem:
         raise BuildError(f"{block.name} ({block.kind}): {problem}") from problem
     except (LookupError, AttributeError, ArithmeticError, RuntimeError) as problem:  # a block of one's own

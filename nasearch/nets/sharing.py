@@ -14,8 +14,7 @@ from typing import Any, TypeAlias
 
 from torch import nn
 
-from nasearch.nets.blocks.cell import ReLUConvNorm
-from nasearch.nets.blocks.darts import DepthwiseUnit, FactorizedReduce
+from nasearch.nets.blocks.darts import INPUTS, DepthwiseUnit, FactorizedReduce
 from nasearch.nets.layers import ConvNorm, SqueezeExcitation
 
 Paths: TypeAlias = Sequence[str]
@@ -98,17 +97,20 @@ def _bottleneck_hidden(block: Any) -> list[tuple[Paths, Paths]]:
 
 
 def _cell_names(block: Any) -> dict[str, str]:
-    names = {}
-    for i, node in enumerate(block.nodes):
-        for k, (source, operation) in enumerate(zip(node.sources, node.operations, strict=True)):
-            if isinstance(operation, ReLUConvNorm):
-                side = operation.conv.kernel_size[0]
-                names[f"nodes.{i}.operations.{k}"] = f"{source}-{i + 1}.nor_conv_{side}x{side}"
-    return names
+    return {
+        f"nodes.{i}.operations.{k}": f"{source}-{i + 1}.{part.arguments[0]}"
+        for i, node in enumerate(block.graph.nodes)
+        for k, (source, part) in enumerate(node)
+        if part.arguments[0].startswith("nor_conv")
+    }
 
 
 def _darts_names(block: Any) -> dict[str, str]:
-    edges = [(source, node) for node, pair in enumerate(block.sources, 2) for source in pair]
+    edges = [
+        (source - INPUTS, node)
+        for node, terms in enumerate(block.graph.nodes[INPUTS:], INPUTS)
+        for source, _ in terms
+    ]
     return {
         f"operations.{i}": f"{source}-{node}.{_darts_op(operation)}"
         for i, ((source, node), operation) in enumerate(zip(edges, block.operations, strict=True))

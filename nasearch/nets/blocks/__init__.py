@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import nn
 
 from nasearch.nets.blocks.attention import (
@@ -13,10 +15,10 @@ from nasearch.nets.blocks.attention import (
     SpatialAttentionBlock,
 )
 from nasearch.nets.blocks.backbone import Backbone
-from nasearch.nets.blocks.cell import AvgPoolResidual, Cell
+from nasearch.nets.blocks.cell import AvgPoolResidual, Cell, cell_graph
 from nasearch.nets.blocks.conv import Conv, DepthwiseSeparable
 from nasearch.nets.blocks.convnext import ConvNeXt
-from nasearch.nets.blocks.darts import DartsCell
+from nasearch.nets.blocks.darts import DartsCell, darts_graph
 from nasearch.nets.blocks.head import LinearHead, MLPHead
 from nasearch.nets.blocks.inception import Inception
 from nasearch.nets.blocks.mbconv import FusedMBConv, MBConv
@@ -24,6 +26,7 @@ from nasearch.nets.blocks.modern import Ghost, Shuffle
 from nasearch.nets.blocks.pooling import AvgPool, MaxPool, Skip, Zero
 from nasearch.nets.blocks.residual import Bottleneck, Residual
 from nasearch.nets.blocks.transformer import PatchEmbed, Transformer
+from nasearch.nets.graph import Graph
 
 BLOCKS: dict[str, type[nn.Module]] = {
     "conv": Conv,
@@ -56,4 +59,8 @@ BLOCKS: dict[str, type[nn.Module]] = {
 
 HEADS: dict[str, type[nn.Module]] = {"linear": LinearHead, "mlp": MLPHead}
 
-__all__ = ["BLOCKS", "HEADS"]
+GRAPHS: dict[type[nn.Module], Callable[..., Graph]] = {Cell: cell_graph, DartsCell: darts_graph}
+"""For classes whose networks differ in nearly every block: what gives the graph of one, with the arguments of
+the class. Its forward runs that graph and nothing else."""
+
+__all__ = ["BLOCKS", "GRAPHS", "HEADS"]

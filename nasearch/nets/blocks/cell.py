@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
+from nasearch.nets.graph import Graph, Part
 from nasearch.nets.layers import make_attention
 
 
@@ -43,29 +43,29 @@ def make_edge(op: str, channels: int) -> nn.Module:
     )
 
 
-class CellNode(nn.Module):
-    """One node of a cell: the sum of its edges' operations on earlier nodes.
-
-    Args:
-        channels: of every node.
-        incoming: its edges as (source node, operation); none at all make the node zero.
-    """
-
-    def __init__(self, channels: int, incoming: list[tuple[int, str]]) -> None:
-        super().__init__()
-        self.sources = [source for source, _ in incoming]
-        self.operations = nn.ModuleList(make_edge(op, channels) for _, op in incoming)
-
-    def forward(self, nodes: list[Tensor]) -> Tensor:
-        """Earlier nodes, each (N, C, H, W) -> this node, (N, C, H, W)."""
-        if not self.sources:
-            return torch.zeros_like(nodes[0])
-        # One at a time: a term is added before the next is computed, so few are in memory at once.
-        terms = (operation(nodes[i]) for i, operation in zip(self.sources, self.operations, strict=True))
-        total: Tensor = next(terms)
-        for term in terms:
-            total = total + term
-        return total
+def cell_graph(
+    in_channels: int,
+    channels: int,
+    stride: int = 1,
+    *,
+    nodes: int = 4,
+    edges: tuple[tuple[str, str], ...] = (),
+) -> Graph:
+    """The graph of a `Cell`; arguments and errors as there, but for operations, which are not looked at."""
+    if stride != 1 or in_channels != channels:
+        raise ValueError(
+            f"a cell of {in_channels} -> {channels} channels with stride {stride}; "
+            "a cell keeps its shape (stride 1, equal channels)"
+        )
+    known = {f"{source}-{target}": (source, target) for target in range(nodes) for source in range(target)}
+    incoming: list[list[tuple[int, Part]]] = [[] for _ in range(nodes)]
+    for edge, op in edges:
+        if edge not in known:
+            raise ValueError(f"cell edge is {edge!r}; expected one of {', '.join(known)}")
+        source, target = known[edge]
+        if op != "none":
+            incoming[target].append((source, Part(make_edge, (op, channels))))
+    return Graph(tuple(map(tuple, incoming[1:])), (nodes - 1,))
 
 
 class Cell(nn.Module):
@@ -78,7 +78,8 @@ class Cell(nn.Module):
     Source: Dong & Yang 2020, "NAS-Bench-201".
 
     Raises:
-        ValueError: if the shape would change, or an edge is no "i-j" with 0 <= i < j < nodes.
+        ValueError: if the shape would change, an edge is no "i-j" with 0 <= i < j < nodes, or there is no
+            such operation.
     """
 
     def __init__(
@@ -91,29 +92,16 @@ class Cell(nn.Module):
         edges: tuple[tuple[str, str], ...] = (),
     ) -> None:
         super().__init__()
-        if stride != 1 or in_channels != channels:
-            raise ValueError(
-                f"a cell of {in_channels} -> {channels} channels with stride {stride}; "
-                "a cell keeps its shape (stride 1, equal channels)"
-            )
-        known = {
-            f"{source}-{target}": (source, target) for target in range(nodes) for source in range(target)
-        }
-        incoming: list[list[tuple[int, str]]] = [[] for _ in range(nodes)]
-        for edge, op in edges:
-            if edge not in known:
-                raise ValueError(f"cell edge is {edge!r}; expected one of {', '.join(known)}")
-            source, target = known[edge]
-            if op != "none":
-                incoming[target].append((source, op))
-        self.nodes = nn.ModuleList(CellNode(channels, edges_in) for edges_in in incoming[1:])
+        self.graph = cell_graph(in_channels, channels, stride, nodes=nodes, edges=edges)
+        self.nodes = nn.ModuleList(
+            nn.ModuleDict({"operations": nn.ModuleList(part.made() for _, part in node)})
+            for node in self.graph.nodes
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) -> (N, channels, H, W)."""
-        values = [x]
-        for node in self.nodes:
-            values.append(node(values))
-        return values[-1]
+        layers = [layer for node in self.nodes for layer in node.get_submodule("operations").children()]
+        return self.graph.run([x], layers)
 
 
 class AvgPoolResidual(nn.Module):

@@ -9,6 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nasearch.nets.blocks.cell import ReLUConvNorm
+from nasearch.nets.graph import Graph, Part
+
+INPUTS = 2
+"""Maps that a cell reads."""
 
 
 class FactorizedReduce(nn.Module):
@@ -77,6 +81,38 @@ def make_operation(op: str, channels: int, stride: int) -> nn.Module:
     )
 
 
+def darts_graph(
+    in_channels: Sequence[int],
+    channels: int,
+    stride: int = 1,
+    *,
+    nodes: int = 4,
+    edges: tuple[tuple[str, str], ...] = (),
+    halve_first: bool = False,
+) -> Graph:
+    """The graph of a `DartsCell`; arguments and errors as there, but for operations, which are not looked at.
+
+    Its values are the inputs and then the cell's nodes.
+    """
+    if channels % nodes:
+        raise ValueError(f"channels is {channels}; expected a multiple of {nodes}, the cell's nodes")
+    first, second = in_channels
+    width = channels // nodes
+    incoming: dict[int, list[tuple[int, Part]]] = {node: [] for node in range(2, 2 + nodes)}
+    for edge, op in edges:
+        source, node = map(int, edge.split("-"))
+        if node not in incoming or not 0 <= source < node:
+            raise ValueError(f"cell edge is {edge!r}; expected one from an earlier node to 2..{nodes + 1}")
+        part = Part(make_operation, (op, width, stride if source < 2 else 1))
+        incoming[node].append((source + INPUTS, part))
+    wrong = [node for node, terms in incoming.items() if len(terms) != 2]
+    if wrong:
+        raise ValueError(f"node {wrong[0]} has {len(incoming[wrong[0]])} edges; expected two of each node")
+    brought = Part(FactorizedReduce, (first, width)) if halve_first else Part(ReLUConvNorm, (first, width, 1))
+    entries = (((0, brought),), ((1, Part(ReLUConvNorm, (second, width, 1))),))
+    return Graph((*entries, *map(tuple, incoming.values())), tuple(range(2 + INPUTS, 2 + INPUTS + nodes)))
+
+
 class DartsCell(nn.Module):
     """A cell that reads two maps; every inner node sums two operations on earlier nodes.
 
@@ -96,7 +132,7 @@ class DartsCell(nn.Module):
     Source: Liu et al. 2019, "DARTS: Differentiable Architecture Search", section 2.1 and reference code.
 
     Raises:
-        ValueError: if widths or edges do not fit.
+        ValueError: if widths or edges do not fit, or there is no such operation.
     """
 
     def __init__(
@@ -110,36 +146,12 @@ class DartsCell(nn.Module):
         halve_first: bool = False,
     ) -> None:
         super().__init__()
-        if channels % nodes:
-            raise ValueError(f"channels is {channels}; expected a multiple of {nodes}, the cell's nodes")
-        first, second = in_channels
-        width = channels // nodes
-        self.first = FactorizedReduce(first, width) if halve_first else ReLUConvNorm(first, width, 1)
-        self.second = ReLUConvNorm(second, width, 1)
-        incoming: dict[int, list[tuple[int, str]]] = {node: [] for node in range(2, 2 + nodes)}
-        for edge, op in edges:
-            source, node = map(int, edge.split("-"))
-            if node not in incoming or not 0 <= source < node:
-                raise ValueError(
-                    f"cell edge is {edge!r}; expected one from an earlier node to 2..{nodes + 1}"
-                )
-            incoming[node].append((source, op))
-        wrong = [node for node, terms in incoming.items() if len(terms) != 2]
-        if wrong:
-            raise ValueError(
-                f"node {wrong[0]} has {len(incoming[wrong[0]])} edges; expected two of each node"
-            )
-        self.sources = [[source for source, _ in terms] for terms in incoming.values()]
-        self.operations = nn.ModuleList(
-            make_operation(op, width, stride if source < 2 else 1)
-            for terms in incoming.values()
-            for source, op in terms
+        self.graph = darts_graph(
+            in_channels, channels, stride, nodes=nodes, edges=edges, halve_first=halve_first
         )
+        self.first, self.second, *operations = (part.made() for node in self.graph.nodes for _, part in node)
+        self.operations = nn.ModuleList(operations)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         """(N, C1, H1, W1), (N, C2, H, W) -> (N, channels, ceil(H / stride), ceil(W / stride))."""
-        values = [self.first(first), self.second(second)]
-        operations = iter(self.operations)
-        for left, right in self.sources:
-            values.append(next(operations)(values[left]) + next(operations)(values[right]))
-        return torch.cat(values[2:], dim=1)
+        return self.graph.run([first, second], [self.first, self.second, *self.operations])
