@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from nasearch.errors import BuildError, MeasurementError
 from nasearch.measure.traits import joined_traits
@@ -11,6 +12,8 @@ from nasearch.samplers import Knowledge, TreeDomain
 from nasearch.samplers.domain import Suggest
 from nasearch.space import Architecture
 from nasearch.study.rules import Rules
+
+T = TypeVar("T")
 
 MOST_REMEMBERED = 20_000
 """Architectures kept by their decisions: a few proposals' worth, each of about a thousand."""
@@ -28,31 +31,32 @@ def knowledge_of(
         rules: of the study.
         features: numbers that may tell more of a network.
     """
+    # A proposal asks for the same networks again and again: as children, as parents, as trials of the past.
+    rules = replace(rules, costs=_once(rules.costs), topology=_once(rules.topology))
     remembered: dict[tuple[tuple[str, Any], ...], Architecture] = {}
-    allowed: dict[tuple[tuple[str, Any], ...], bool] = {}
 
-    def propose(suggest: Suggest) -> Mapping[str, Any]:
-        architecture = rules.space.propose(suggest)
+    def remember(architecture: Architecture) -> Architecture:
         if len(remembered) >= MOST_REMEMBERED:
             remembered.clear()
-            allowed.clear()
-        remembered[architecture.decisions] = architecture
-        return dict(architecture.decisions)
+        return remembered.setdefault(architecture.decisions, architecture)
+
+    def propose(suggest: Suggest) -> Mapping[str, Any]:
+        return dict(remember(rules.space.propose(suggest)).decisions)
 
     def architecture_of(decisions: Mapping[str, Any]) -> Architecture:
         found = remembered.get(tuple(decisions.items()))
-        return rules.space.decode(decisions) if found is None else found
+        return remember(rules.space.decode(decisions)) if found is None else found
+
+    @_once
+    def is_allowed(architecture: Architecture) -> bool:
+        try:
+            broken = rules.broken(rules.costs(architecture), rules.block_costs(architecture))
+            return not (broken or rules.hopeless(architecture))
+        except (BuildError, MeasurementError):
+            return False
 
     def allows(decisions: Mapping[str, Any]) -> bool:
-        architecture = architecture_of(decisions)
-        if architecture.decisions not in allowed:
-            try:
-                broken = rules.broken(rules.costs(architecture), rules.block_costs(architecture))
-                broken = broken or rules.hopeless(architecture)
-            except (BuildError, MeasurementError):
-                broken = ["cannot be built"]
-            allowed[architecture.decisions] = not broken
-        return allowed[architecture.decisions]
+        return is_allowed(architecture_of(decisions))
 
     def identity(decisions: Mapping[str, Any]) -> Hashable:
         return architecture_of(decisions).key
@@ -80,3 +84,18 @@ def knowledge_of(
     choices = {choice.name: choice.values for choice in rules.space.choices}
     told = None if features is None else lambda decisions: features(architecture_of(decisions))
     return Knowledge(TreeDomain(choices, propose), known, allows, identity, traits, told)
+
+
+def _once(judge: Callable[[Architecture], T]) -> Callable[[Architecture], T]:
+    """The same, asked once of each network of one space."""
+    known: dict[tuple[tuple[str, Any], ...], T] = {}
+
+    def remembering(architecture: Architecture) -> T:
+        found = known.get(architecture.decisions)
+        if found is None:
+            if len(known) >= MOST_REMEMBERED:
+                known.clear()
+            found = known[architecture.decisions] = judge(architecture)
+        return found
+
+    return remembering

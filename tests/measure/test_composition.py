@@ -143,9 +143,7 @@ def test_maps_of_unequal_size_are_left_to_torch() -> None:
     with torch.device("meta"):
         model = nas.build(architecture, 10)
     assert nas.architecture_cost(architecture, (3, 3, 3)) == nas.measure_cost(model, (3, 3, 3))
-    with pytest.raises(
-        BuildError, match=r"cell \(darts_cell\) cannot take a map of 4x8x8 and 4x4x4: The size"
-    ):
+    with pytest.raises(BuildError, match=r"cell \(darts_cell\) cannot take a map of 4x8x8 and 4x4x4: "):
         nas.architecture_cost(architecture, (3, 16, 16))
 
 
