@@ -111,8 +111,10 @@ class Record:
 
     def add(self, row: dict[str, Any]) -> None:
         """One more line."""
+        before = self.file.read_bytes() if self.file.exists() else b""
+        is_whole = not before or before.endswith(b"\n")  # a kill may have cut the last line
         with self.file.open("a", encoding="utf-8") as out:
-            out.write(json.dumps(row) + "\n")
+            out.write(("" if is_whole else "\n") + json.dumps(row) + "\n")
 
 
 def claim(folder: Path, given: dict[str, Any]) -> None:

@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from torch import Tensor
-
 
 class Flow(NamedTuple):
     """The ways from one tensor to another, over all operators between them.
@@ -90,14 +88,10 @@ def _step(name: str, args: Sequence[Any], weighted: bool) -> Flow:
     if weighted:
         return Flow(1, 0, 1, 1, 1.0, 0, 1)
     if "adaptive" in name:
-        kernel = max(math.ceil(side / wanted) for side, wanted in zip(_sides(args[0]), args[1], strict=True))
+        sides = args[0].shape[-len(args[1]) :]
+        kernel = max(math.ceil(side / wanted) for side, wanted in zip(sides, args[1], strict=True))
         return Flow(0, 0, 0, 1, 1.0, kernel - 1, kernel) if kernel > 1 else START
-    if "pool2d" in name:
+    if "_pool" in name and "fractional" not in name:
         kernel, stride = max(args[1]), max(args[2] if len(args) > 2 and args[2] else args[1])
         return Flow(0, 0, 0, 1, 1.0, kernel - 1, stride)
     return START
-
-
-def _sides(tensor: Tensor) -> tuple[int, int]:
-    height, width = tensor.shape[-2:]
-    return height, width

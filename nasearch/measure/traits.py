@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable
 
+from nasearch.errors import MeasurementError
 from nasearch.measure.cost import architecture_cost
 from nasearch.measure.topology import Topology, architecture_topology
 from nasearch.measure.trace import Shape
@@ -33,8 +34,11 @@ def architecture_traits(
 
     Raises:
         BuildError: if a block cannot be built, by its name.
-        MeasurementError: if `input_shape` is no (channels, height, width).
+        MeasurementError: if `input_shape` is no (channels, height, width), or a cost is none.
     """
+    for name in without:
+        if name not in COSTS:
+            raise MeasurementError(f"without has {name!r}; expected some of {', '.join(COSTS)}")
     cost = architecture_cost(architecture, input_shape, num_classes)
     values = [getattr(cost, name) for name in COSTS if name not in without]
     return joined_traits(architecture_topology(architecture, input_shape, num_classes), values)

@@ -28,9 +28,9 @@ class ParetoEvolutionSampler(SeededSampler):
 
     Parents are the best `population` of the youngest `age` trials, by non-dominated rank and within a rank by
     crowding, the front always among them; the better of two drawn at random becomes one. Where nothing keeps
-    the limits yet, what breaks them least is best. A child is a parent with one decision changed or a few, a
-    structural change of its blocks, or a crossover. What was proposed before is not proposed again. Works in
-    any Optuna study.
+    the limits yet, what breaks them least is best. A child is a parent with one decision changed, or a
+    structural change of its blocks; more changes and crossovers are there for the asking. What was proposed
+    before is not proposed again. Works in any Optuna study.
 
     Args:
         seed: of all proposals; the same seed, trials and trial number give the same proposal.

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nasearch.pareto.objectives import Floats
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -21,7 +23,7 @@ PRIOR_SLOPE, PRIOR_SLOPE_SD = 0.5, 0.5
 PRIOR_NOISE, PRIOR_NOISE_WEIGHT = 0.02, 2.0
 
 
-def foretell(accuracy: float, pairs: Sequence[tuple[float, float]]) -> Forecast:
+def foretell(accuracy: float, pairs: Sequence[tuple[float, float]] | Floats) -> Forecast:
     """Foretell a final accuracy from the one at a rung, by what became of others.
 
     Bayesian linear regression of final on present accuracy with a prior for its slope: of a difference

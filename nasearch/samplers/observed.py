@@ -95,9 +95,11 @@ def observe(
     ]
     variances = [0.0] * len(done)
     stopped = []
+    ends: dict[int, Floats] | None = None  # where none was stopped nobody asks
     for trial in trials if unknown is not None else ():
         assert unknown is not None
-        forecast = _foretold(trial, done, unknown)
+        ends = _ends(done, unknown) if ends is None else ends
+        forecast = _foretold(trial, ends)
         if forecast is not None:
             value, variance = forecast
             values = [
@@ -126,20 +128,23 @@ def observe(
     )
 
 
-def _foretold(
-    trial: FrozenTrial, complete: Sequence[FrozenTrial], unknown: int
-) -> tuple[float, float] | None:
+def _ends(complete: Sequence[FrozenTrial], unknown: int) -> dict[int, Floats]:
+    """By epoch: (trials, 2), what complete trials had reached there, and where each ended."""
+    ends: dict[int, list[tuple[float, float]]] = {}
+    for trial in complete:
+        for epoch, then in dict(map(tuple, trial.user_attrs.get(RUNGS, ()))).items():
+            ends.setdefault(epoch, []).append((then, float(trial.values[unknown])))
+    return {epoch: np.array(pairs) for epoch, pairs in ends.items()}
+
+
+def _foretold(trial: FrozenTrial, ends: Mapping[int, Floats]) -> tuple[float, float] | None:
     """Value and variance of a stopped trial's end, from its last rung."""
     rungs = trial.user_attrs.get(RUNGS)
     if trial.state != TrialState.PRUNED or not rungs or not trial.params:
         return None
     epoch, reached = rungs[-1]
-    pairs = [
-        (then[epoch], float(other.values[unknown]))
-        for other in complete
-        if epoch in (then := dict(map(tuple, other.user_attrs.get(RUNGS, ()))))
-    ]
-    if len(pairs) < 2:
+    pairs = ends.get(epoch)
+    if pairs is None or len(pairs) < 2:
         return None
     forecast = foretell(float(reached), pairs)
     return forecast.mean, forecast.deviation**2

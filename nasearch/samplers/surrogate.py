@@ -100,7 +100,7 @@ class SurrogateSampler(SeededSampler):
         signs = signs_of(study)
         unknown = self._check(len(signs))
         observed = self._observe(study, trial, domain, unknown)
-        seen = {self._identity(params) for params in (*observed.finished, *observed.pending)}
+        seen = self._seen(observed)
         if len(observed.params) + len(observed.pending) < FIRST or not observed.measured.any():
             chosen = self._spread(domain, observed, seen, signs, generator)
             return chosen if self._knowledge.features is None else self._noted(study, trial, chosen)
@@ -175,7 +175,8 @@ class SurrogateSampler(SeededSampler):
             cost = self._knowledge.known[index]
             part = _emptiest(
                 signs[index] * np.array([cost(each) for each in fresh]),
-                signs[index] * np.array([cost(each) for each in there]),
+                # of a network that cannot be built nobody knows a cost
+                signs[index] * np.array([cost(each) for each in there if self._allowed(each)]),
                 generator,
             )
             fresh = [fresh[i] for i in part]

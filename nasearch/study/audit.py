@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from nasearch.errors import BuildError, MeasurementError, StudyError
 from nasearch.measure.zero_cost import SCORES, aggregates
 from nasearch.report.audit import Audit, AuditedNetwork, Proxy, agreements, best_count
+from nasearch.report.formatting import title
 from nasearch.store.records import MeasurementRecord, TrialRecord
 from nasearch.study.given import find_given, long_recipe, measure_given
 from nasearch.study.progress import Progress
+from nasearch.study.proxies.names import accuracy_of
 from nasearch.study.scoring import Scorer
 from nasearch.training import Recipe
 
@@ -168,9 +170,9 @@ def with_aggregates(networks: Sequence[AuditedNetwork], verdict: str) -> list[Au
 
 
 def verdict_name(study: Study) -> str:
-    """What the accuracies of a study are called: `proxy accuracy`, or after another proxy than a training."""
-    kind = str(study.identity.fixed["proxy"]).partition(" ")[0].partition(":")[0]
-    return "proxy accuracy" if kind == "trained" else f"{kind} accuracy"
+    """What the accuracies of a study are called: `proxy accuracy`, or as tables call them after others."""
+    name = accuracy_of(study.settings.proxy)
+    return "proxy accuracy" if name == "accuracy" else title(name)
 
 
 def auditable(study: Study) -> list[Auditable]:

@@ -78,7 +78,9 @@ class BenchFiles:
     def append(self, run: Run) -> None:
         """Keep a search."""
         tests = [""] * len(run.rows) if run.test is None else [f"{value:.8g}" for value in run.test]
+        is_whole = self._curves.read_bytes().endswith(b"\n")  # a kill may have cut the last line
         with self._curves.open("a", newline="", encoding="utf-8") as file:
+            file.write("" if is_whole else "\n")
             lines = csv.writer(file, lineterminator="\n")
             for i, row in enumerate(run.rows):
                 facts = [repr(float(run.score[i])), tests[i], int(run.repeats[i]), f"{run.seconds[i]:.4f}"]

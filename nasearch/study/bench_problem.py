@@ -71,7 +71,8 @@ class Problem:
             table = self.table
             assert table.space is not None
             network = (table.space.decode(table.params(row)), table.input_shape, table.num_classes)
-            names = [self.objectives[index].name for index in self.known]
+            known = (self.objectives[index].name for index in self.known)
+            names = [name for name in known if name in BY_ARITHMETIC]
             alive = architecture_topology(*network).is_connected
             self._traits[row] = architecture_traits(*network, without=names) if alive else ()
         return self._traits[row]

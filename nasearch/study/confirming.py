@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nasearch.errors import StudyError
-from nasearch.pareto import Objective, crowding, losses, ranks
+from nasearch.pareto import Objective, crowding, knee, losses, ranks
 from nasearch.store.records import TrialRecord
 from nasearch.study.given import find_given, measure_given
 from nasearch.study.progress import Progress, RunSummary
@@ -23,6 +23,8 @@ def best_of(
 ) -> tuple[TrialRecord, ...]:
     """The best trials by non-dominated rank; of the last rank that has room those that lie least crowded.
 
+    The knee, which would be chosen by default, is always among them.
+
     Args:
         trials: complete ones, one a network.
         objectives: that they have.
@@ -35,10 +37,14 @@ def best_of(
     table = losses([[trial.values[each.name] for each in objectives] for trial in trials], objectives)
     rank = ranks(table)
     chosen: list[int] = []
+    best = np.flatnonzero(rank == 0)
+    favourite = int(best[knee(table[best], objectives)])
     for each in np.unique(rank):
         members = [int(row) for row in np.flatnonzero(rank == each)]
         while len(members) > count - len(chosen):
-            members.pop(int(np.argmin(crowding(table[members]))))
+            spare = [i for i, row in enumerate(members) if row != favourite]
+            room = crowding(table[members])[spare]
+            members.pop(spare[int(np.argmin(room))])
         chosen += members
         if len(chosen) == count:
             break
@@ -52,7 +58,6 @@ def confirm(study: Study, count: int, progress: Progress) -> RunSummary | None:
     best = best_of(distinct(study), study.objectives, count)
     if not best:
         return None
-    study.proxy.prepare(study, progress)
     architectures = [trial.architecture for trial in best]
     progress.message(f"confirming the best {len(best)} by training them: {study.name}.confirmed")
     return measure_given(

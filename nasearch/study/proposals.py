@@ -286,7 +286,7 @@ class Proposals:
     ) -> None:
         # One key says one function, parameters and MACs; the memory of this writing of it is its own.
         values = {**twin.values, **costs}
-        ledger.describe(trial, architecture, values, self._scores(architecture.key))
+        ledger.describe(trial, architecture, costs, self._scores(architecture.key))
         reason = f"the same network {_FATES[twin.state]} trial {twin.number}"
         self._conclude(trial, "repeated", values, blocks, reason, twin.state)
 

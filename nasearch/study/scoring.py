@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nasearch.data import Prepared
-from nasearch.errors import MeasurementError, OutOfMemory, StudyError
+from nasearch.errors import BuildError, MeasurementError, OutOfMemory, StudyError
 from nasearch.measure.zero_cost import score_architectures
 from nasearch.measure.zero_cost.promise import SCREEN_SCORES
 from nasearch.space import Architecture
@@ -91,7 +91,7 @@ def as_features(scorer: Scorer, architecture: Architecture) -> Sequence[float]:
     """
     try:
         scores: Mapping[str, float] = scorer(architecture)
-    except MeasurementError:
+    except (BuildError, MeasurementError):
         return [math.nan] * len(scorer.names)
     return [
         scorer.lowest(name) if value == -math.inf else value

@@ -33,6 +33,15 @@ def _default_samplers() -> str:
     return ", ".join([first[1], *own])
 
 
+def _default_confirms() -> str:
+    """How many are confirmed with which proxy, for the help."""
+    return ", ".join(
+        f"{choice.confirms} with --proxy {form_of(name)}"
+        for name, choice in PROXIES.items()
+        if choice.confirms
+    )
+
+
 @dataclass(frozen=True)
 class StudySettings:
     """What a study is and how far it goes.
@@ -90,7 +99,7 @@ class StudySettings:
     confirm: int | None = _setting(
         None,
         "Best candidates that are trained by themselves after the search, in the study NAME.confirmed; "
-        "10 with --proxy inherited if not given, 0 for none.",
+        f"{_default_confirms()} if not given, 0 for none.",
     )
     seed: int = _setting(0, "Seed of splits, proposals and trainings.")
     deterministic: bool = _setting(

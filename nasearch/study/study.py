@@ -393,6 +393,7 @@ class Study(Parts):
         """
         from nasearch.study.references import known_networks, measure
 
+        self.proxy.check_references([str(network) for network in networks])
         measure(self, known_networks(networks), progress or Progress())
         return self.references()
 

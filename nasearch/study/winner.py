@@ -135,6 +135,11 @@ def finish(
     if start is not None:
         training["start"] = start.text
     earlier = _finished_before(study, training)
+    if earlier is None and start is not None and not study.proxy.has_start(study):
+        progress.message(f"what the networks of {study.name!r} begin with is gone: fresh weights instead")
+        start = None
+        del training["start"]
+        earlier = _finished_before(study, training)
     if earlier is not None:
         progress.message(f"trial {winner.number} was finished before; its weights are read back")
         return earlier

@@ -100,6 +100,8 @@ def test_traits_join_topology_and_costs() -> None:
     found = nas.architecture_traits(architecture, (1, 28, 28), 10, without=["macs"])
     costs = (math.log2(cost.params), math.log2(cost.peak_activation_bytes))
     assert found == (*topology.traits, *costs)
+    with pytest.raises(nas.NasearchError, match="without has 'mac'; expected some of params, macs, peak_act"):
+        nas.architecture_traits(architecture, without=["mac"])
 
 
 class Silent(nn.Module):
@@ -139,3 +141,10 @@ def test_a_shortcut_beside_a_strided_window() -> None:
     # 5 pixels, then two more of the map of stride 2 on each side, each 2 pixels apart
     assert found == nas.Topology(2, 2, 1, 2, 2.0, 5 + 2 * (3 - 1) * 2)
     assert found.traits[4] == math.log2(2)
+
+
+@pytest.mark.parametrize("pool", [nn.AdaptiveAvgPool3d(2), nn.AvgPool3d(2), nn.MaxPool3d(2)])
+def test_volumes_have_a_topology_too(pool: nn.Module) -> None:
+    found = nas.measure_topology(nn.Sequential(nn.Conv3d(1, 2, 3, padding=1), pool), (1, 4, 4, 4))
+    # 3 pixels by the convolution, and one more by a window of 2
+    assert (found.depth, found.plainest, found.receptive_field) == (1, 2, 4)

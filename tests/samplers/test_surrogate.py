@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution
+from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from nasearch.errors import SettingsError
@@ -19,6 +21,7 @@ from nasearch.samplers.observed import RUNGS
 from nasearch.samplers.proposal import Axis, Margin
 from nasearch.samplers.surrogate import FINALISTS, FIRST
 from tests.samplers.problems import (
+    EDGES,
     OPS,
     accuracy,
     ask_cell,
@@ -143,6 +146,27 @@ def test_what_tells_is_listened_to(given: str) -> None:
         study.optimize(measure, n_trials=40)
         reached.append(np.mean([trial.values[0] for trial in study.trials[20:]]))
     assert float(reached[1]) > float(reached[0]) + 0.2
+
+
+def test_costs_of_networks_that_cannot_be_built_are_not_asked_for() -> None:
+    """Other samplers may have proposed them, and been refused."""
+
+    def buildable(params: Mapping[str, Any]) -> bool:
+        return params["edge0"] != OPS[0]
+
+    def exact(params: Mapping[str, Any]) -> float:
+        if not buildable(params):
+            raise ValueError(f"{params} cannot be built")
+        return cost(params)
+
+    study = cell_study(RandomSampler(seed=0))
+    for _ in range(4):
+        refused = study.ask({f"edge{i}": CategoricalDistribution(OPS) for i in range(EDGES)})
+        study.tell(refused, state=TrialState.PRUNED)
+    assert any(not buildable(trial.params) for trial in study.trials)
+    study.sampler = knowing(SurrogateSampler(seed=0), known={1: exact}, allows=buildable)
+    study.optimize(measure_cell, n_trials=3)
+    assert all(buildable(trial.params) for trial in study.trials[4:])
 
 
 def test_networks_in_flight_are_taken_to_turn_out_as_expected() -> None:

@@ -137,6 +137,9 @@ def test_a_bench_is_kept_and_goes_on(flat: Path, tmp_path: Path) -> None:
     assert (out / "curves.csv").read_text().startswith(content)
     assert [run.rows for run in again.runs["tpe"]] == [run.rows for run in first.runs["tpe"]]
     assert again.comparison == first.comparison
+    whole = (out / "curves.csv").read_text()
+    bench_table(flat, ["random", "tpe:1"], budget=4, seeds=2, out=out)
+    assert (out / "curves.csv").read_text() == whole  # what was run again is kept as well
     # a smaller budget is read off, a larger one searched anew
     fewer = bench_table(flat, ["random"], budget=2, seeds=2, out=out)
     assert fewer.runs["random"][1].rows == first.runs["random"][1].rows[:2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -33,22 +33,26 @@ class Inherited(StudyProxy):
 
     def __init__(self, settings: StudySettings) -> None:
         super().__init__(settings)
-        if settings.references:
-            raise SettingsError(
-                f"references are {', '.join(settings.references)}; a supernet holds networks of its space "
-                "alone: give none, and draw them beside NAME.confirmed with nasearch front --reference"
-            )
+        self.check_references(settings.references)
         if settings.racing:
             raise SettingsError(
                 "racing is on; expected it off: candidates that inherit weights have no epochs"
             )
-        if (settings.workers or 1) > 1:
+
+    def check_references(self, networks: Sequence[str]) -> None:
+        """None can be judged."""
+        if networks:
             raise SettingsError(
-                f"workers is {settings.workers}; expected 1: one process holds the supernet and judges"
+                f"references are {', '.join(networks)}; a supernet holds networks of its space "
+                "alone: give none, and draw them beside NAME.confirmed with nasearch front --reference"
             )
 
     def fixed(self, space: SearchSpace, dataset: Dataset | None) -> Mapping[str, Any]:
         """The supernet's training, and the recipe of those that are confirmed."""
+        if (self.settings.workers or 1) > 1:  # of a run; an audit of the study may have several
+            raise SettingsError(
+                f"workers is {self.settings.workers}; expected 1: one process holds the supernet and judges"
+            )
         assert dataset is not None
         recipe = proxy_recipe(self.settings, dataset).to_dict()
         return {"proxy": "inherited", "supernet": self._training(dataset), "recipe": recipe}
@@ -84,12 +88,14 @@ class Inherited(StudyProxy):
         supernets.prepare(study, progress)
 
     def start(self, study: Study) -> Start | None:
-        """The weights that each inherits; None where the supernet is gone."""
-        if not supernets.is_here(study):
-            return None
+        """The weights that each inherits; the supernet's file is read when they are wanted."""
         supernet = cache(lambda: supernets.load(study))
         text = f"the weights of supernet {supernets.trained(study).fingerprint[:16]}"
         return Start(text, lambda architecture: supernet().extract(architecture).state_dict())
+
+    def has_start(self, study: Study) -> bool:
+        """Whether the supernet's file is there, and the same."""
+        return supernets.is_here(study)
 
     def in_process(self, study: Study) -> InProcess:
         """Judges with every core or the one GPU; the supernet is read when the first candidate comes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,13 @@ class StudyProxy(ABC):
     def check(self, space: SearchSpace, dataset: Dataset | None) -> None:  # noqa: B027  # most judge any
         """Refuse a space or images that it cannot judge."""
 
+    def check_references(self, networks: Sequence[str]) -> None:  # noqa: B027  # most judge any
+        """Refuse known networks that it cannot judge beside its candidates.
+
+        Raises:
+            SettingsError: saying what to do.
+        """
+
     def name_of_data(self, dataset: Dataset | None) -> str:
         """What the study's default name says of the data."""
         return dataset.name if dataset is not None else self.settings.proxy
@@ -82,6 +89,10 @@ class StudyProxy(ABC):
     def start(self, study: Study) -> Start | None:
         """What the trainings of its best begin with; None for fresh weights."""
         return None
+
+    def has_start(self, study: Study) -> bool:
+        """Whether what they begin with can be read."""
+        return True
 
     def rungs(self, study: Parts) -> tuple[int, ...]:
         """Epochs after which candidates are validated, the top last; none where they are not trained."""

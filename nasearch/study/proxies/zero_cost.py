@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -66,18 +66,24 @@ class ZeroCost(StudyProxy):
 
     def __init__(self, settings: StudySettings) -> None:
         super().__init__(settings)
-        if settings.references:
-            raise SettingsError(
-                f"references are {', '.join(settings.references)}; a score is on its space's own scale "
-                "alone: give none, and draw them beside NAME.confirmed with nasearch front --reference"
-            )
+        self.check_references(settings.references)
         if settings.racing:
             raise SettingsError("racing is on; expected it off: candidates that are scored have no epochs")
-        if (settings.workers or 1) > 1:
-            raise SettingsError(f"workers is {settings.workers}; expected 1: one process scores candidates")
+
+    def check_references(self, networks: Sequence[str]) -> None:
+        """None can be judged."""
+        if networks:
+            raise SettingsError(
+                f"references are {', '.join(networks)}; a score is on its space's own scale "
+                "alone: give none, and draw them beside NAME.confirmed with nasearch front --reference"
+            )
 
     def fixed(self, space: SearchSpace, dataset: Dataset | None) -> Mapping[str, Any]:
         """The scores and what their scale is learnt on, and the recipe of those that are confirmed."""
+        if (self.settings.workers or 1) > 1:  # of a run; an audit of the study may have several
+            raise SettingsError(
+                f"workers is {self.settings.workers}; expected 1: one process scores candidates"
+            )
         assert dataset is not None
         fidelity = ZeroCostFidelity()
         recipe = proxy_recipe(self.settings, dataset).to_dict()
