@@ -6,8 +6,7 @@ happens in the block.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -80,7 +79,7 @@ class _Map:
 
     def __init__(self, run: _Run, shape: Shape, flows: Flows, last: int) -> None:
         self._run, self.shape, self.flows, self.last = run, shape, flows, last
-        self.size = BYTES_PER_FLOAT * math.prod(shape)
+        self.size = BYTES_PER_FLOAT * shape[0] * shape[1] * shape[2]
 
     def __add__(self, other: _Map) -> _Map:
         if self.shape != other.shape:
@@ -98,37 +97,28 @@ class _Map:
             if len({each.shape[1:] for each in maps}) > 1:
                 raise _UnequalMapsError
             shape = (sum(each.shape[0] for each in maps), *maps[0].shape[1:])
-            return maps[0]._run.step(maps, shape, joined([each.flows for each in maps]))
+            return maps[0]._run.step(tuple(maps), shape, joined([each.flows for each in maps]))
         return NotImplemented
-
-
-class _Step(NamedTuple):
-    """One operator between parts, or all those of a part."""
-
-    read: tuple[_Map, ...]
-    made: _Map
-    layer: _Layer | None
 
 
 class _Run:
     """One run of a graph, step by step."""
 
     def __init__(self, input_shapes: Sequence[Shape]) -> None:
-        self._steps: list[_Step] = []
+        self._steps: list[tuple[tuple[_Map, ...], _Map, _Layer | None]] = []
         count = len(input_shapes)
         self.inputs = [
             _Map(self, shape, tuple(START if i == place else None for i in range(count)), -1)
             for place, shape in enumerate(input_shapes)
         ]
 
-    def step(self, read: Iterable[_Map], shape: Shape, flows: Flows, layer: _Layer | None = None) -> _Map:
+    def step(self, read: tuple[_Map, ...], shape: Shape, flows: Flows, layer: _Layer | None = None) -> _Map:
         """Write down that something reads maps and makes one."""
         now = len(self._steps)
-        made = _Map(self, shape, flows, now)
-        read = tuple(read)
         for each in read:
             each.last = now
-        self._steps.append(_Step(read, made, layer))
+        made = _Map(self, shape, flows, now)
+        self._steps.append((read, made, layer))
         return made
 
     def through(self, part: Part, given: _Map) -> _Map:
@@ -138,7 +128,7 @@ class _Run:
         if not piece.peak_activation_bytes:  # nothing runs: the identity
             return given
         (way,) = piece.flows
-        flows = tuple(None if way is None or flow is None else flow.then(way) for flow in given.flows)
+        flows = tuple([flow and way and flow.then(way) for flow in given.flows])
         return self.step((given,), piece.output_shape, flows, layer)
 
     def piece(self, output: _Map, kept: Sequence[bool]) -> Piece | None:
@@ -149,12 +139,15 @@ class _Run:
             if keep:
                 each.last = len(self._steps)
         output.last = len(self._steps)
-        pieces = [step.layer.last for step in self._steps if step.layer is not None]
+        peak = self._peak_bytes()
+        pieces = [layer.last for _, _, layer in self._steps if layer is not None]
+        self._steps.clear()  # maps and run know of one another, which would be left to the garbage collector
+        self.inputs.clear()
         return Piece(
             output.shape,
             sum(piece.params for piece in pieces),
             sum(piece.macs for piece in pieces),
-            self._peak_bytes(),
+            peak,
             tuple(sorted({name for piece in pieces for name in piece.uncounted})),
             output.flows,
             "; ".join(dict.fromkeys(piece.note for piece in pieces if piece.note)),
@@ -162,14 +155,16 @@ class _Run:
 
     def _peak_bytes(self) -> int:
         """The largest sum of maps alive while one operator runs."""
+        ended = [0] * (len(self._steps) + 1)  # bytes of the maps that a step is the last to need
+        for each in (*self.inputs, *(made for _, made, _ in self._steps)):
+            ended[each.last] += each.size
         alive = sum(each.size for each in self.inputs)
         peak = 0
         for now, (read, made, layer) in enumerate(self._steps):
-            if layer is None:
-                here = made.size
-            else:  # what the part reads and makes is in its own peak
+            here = made.size
+            if layer is not None:  # what the part reads and makes is in its own peak
                 piece = layer.kept if read[0].last > now else layer.last
                 here = piece.peak_activation_bytes - read[0].size
             peak = max(peak, alive + here)
-            alive += made.size - sum(each.size for each in {*read, made} if each.last == now)
+            alive += made.size - ended[now]
         return peak

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 
@@ -47,29 +48,49 @@ def pieces_of(architecture: Architecture, input_shape: Shape, num_classes: int) 
     return pieces
 
 
-def reads_of(architecture: Architecture) -> list[list[int]]:
-    """For each block the outputs that it reads, each once: 0 is what the first block takes, 1 its output."""
-    return [
-        sorted({i + 1 + offset for offset in block.inputs}) for i, block in enumerate(architecture.blocks)
-    ]
+class Wire(NamedTuple):
+    """What a block of a network reads; outputs by number: 0 is what the first block takes, 1 its output.
+
+    Attributes:
+        reads: each output once.
+        order: for each argument of the block its place in `reads`.
+        kept: for each of `reads` whether a later block reads it too.
+        waiting: outputs that only later blocks read.
+    """
+
+    reads: tuple[int, ...]
+    order: tuple[int, ...]
+    kept: tuple[bool, ...]
+    waiting: tuple[int, ...]
+
+
+def wires_of(architecture: Architecture) -> tuple[Wire, ...]:
+    """The wire of each block."""
+    return _wires(tuple([block.inputs for block in architecture.blocks]))
+
+
+@lru_cache(maxsize=256)  # networks of one space differ in it by their depths alone
+def _wires(inputs: tuple[tuple[int, ...], ...]) -> tuple[Wire, ...]:
+    reads = [sorted({i + 1 + offset for offset in offsets}) for i, offsets in enumerate(inputs)]
+    last_read = {output: i for i, row in enumerate(reads) for output in row}
+    return tuple(
+        Wire(
+            tuple(row),
+            tuple(row.index(i + 1 + offset) for offset in inputs[i]),
+            tuple(last_read[output] > i for output in row),
+            tuple(output for output in range(i + 1) if output not in row and last_read.get(output, -1) > i),
+        )
+        for i, row in enumerate(reads)
+    )
 
 
 def _wired_pieces(architecture: Architecture, input_shape: Shape) -> Iterator[Piece]:
     """Blocks of which some read several outputs; what a later block needs stays in memory."""
-    reads = reads_of(architecture)
-    last_read = {output: i for i, row in enumerate(reads) for output in row}
     shapes = [input_shape]
-    for i, (block, row) in enumerate(zip(architecture.blocks, reads, strict=True)):
-        order = tuple(row.index(i + 1 + offset) for offset in block.inputs)
-        kept = tuple(last_read[output] > i for output in row)
-        piece = _named_piece(block, tuple(shapes[output] for output in row), order, kept)
-        waiting = [
-            shape
-            for output, shape in enumerate(shapes)
-            if output not in row and last_read.get(output, -1) > i
-        ]
-        if waiting:
-            held = BYTES_PER_FLOAT * sum(math.prod(shape) for shape in waiting)
+    for block, wire in zip(architecture.blocks, wires_of(architecture), strict=True):
+        piece = _named_piece(block, tuple([shapes[output] for output in wire.reads]), wire.order, wire.kept)
+        if wire.waiting:
+            held = BYTES_PER_FLOAT * sum(math.prod(shapes[output]) for output in wire.waiting)
             piece = replace(piece, peak_activation_bytes=piece.peak_activation_bytes + held)
         yield piece
         shapes.append(piece.output_shape)

@@ -14,7 +14,7 @@ from torch import nn
 
 from nasearch.measure.cost import traced
 from nasearch.measure.flow import START, Flow, either
-from nasearch.measure.pieces import pieces_of, reads_of
+from nasearch.measure.pieces import pieces_of, wires_of
 from nasearch.measure.trace import Shape
 from nasearch.space.architecture import Architecture
 
@@ -84,9 +84,9 @@ def architecture_topology(
     head = pieces.pop().flows[0]
     start: Flow | None = pieces.pop(0).flows[0] if architecture.option("resolution") else START
     outputs = [start]
-    for piece, read in zip(pieces, reads_of(architecture), strict=True):
+    for piece, wire in zip(pieces, wires_of(architecture), strict=True):
         outputs.append(
-            either(_joint(outputs[place], flow) for place, flow in zip(read, piece.flows, strict=True))
+            either(_joint(outputs[place], flow) for place, flow in zip(wire.reads, piece.flows, strict=True))
         )
     return _topology(_joint(outputs[-1], head))
 

@@ -43,11 +43,9 @@ def source_pairs(node: int) -> Iterator[tuple[int, int]]:
 def wrong_darts_cell(options: Mapping[str, Any]) -> str | None:
     """What is wrong with the edges of a cell, in words; None if nothing."""
     edges, nodes = options["edges"], options["nodes"]
+    named = [edge[:1] for edge in edges if isinstance(edge, tuple)]
     targets = [
-        node
-        for node in inner_nodes(nodes)
-        for source in range(node)
-        if any(isinstance(edge, tuple) and edge[:1] == (f"{source}-{node}",) for edge in edges)
+        node for node in inner_nodes(nodes) for source in range(node) if (f"{source}-{node}",) in named
     ]
     two_each = targets == [node for node in inner_nodes(nodes) for _ in range(2)]
     ops_known = all(isinstance(edge, tuple) and len(edge) == 2 and edge[1] in DARTS_OPS for edge in edges)
