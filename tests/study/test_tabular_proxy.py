@@ -131,7 +131,8 @@ def test_what_does_not_fit_is_refused_at_creation(tabular: Make, folder: Path, t
         tabular(space="nasbench201")
     with pytest.raises(TableError, match="No such file"):
         tabular(proxy=f"table:{tmp_path / 'gone.npz'}")
-    with pytest.raises(SettingsError, match="proxy is 'tabel:x'; expected trained or table:FILE"):
+    expected = "proxy is 'tabel:x'; expected trained, inherited, zero-cost or table:FILE"
+    with pytest.raises(SettingsError, match=expected):
         StudySettings(proxy="tabel:x")
     (tmp_path / "part").mkdir()
     partial = write_tiny(tmp_path / "part", leave_out=1)

@@ -134,7 +134,7 @@ def test_every_field_survives_a_file(tmp_path: Path) -> None:
             "extends: proxi\n",
             "{}:1: extends is 'proxi'; did you mean proxy.; expected proxy",
         ),
-        ("extends: 3\n", "{}:1: extends is 3; expected proxy, full or a .yaml file"),
+        ("extends: 3\n", "{}:1: extends is 3; expected proxy, full, supernet or a .yaml file"),
         ("extends: mine.yaml\n", "{}:1: extends is 'mine.yaml', which extends this file; expected no circle"),
         ("extends: gone.yaml\n", "gone.yaml: No such file or directory"),
         ("lr: 0.1\n", "{}:1: epochs is missing; expected a whole number from 1, or extends"),
