@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from nasearch.errors import SettingsError
 from nasearch.executors import InProcess, Job
 from nasearch.measure.inherited import InheritedFidelity, Judge
 from nasearch.measure.trained import ProxyResult
@@ -14,45 +13,27 @@ from nasearch.space import SearchSpace
 from nasearch.study import supernets
 from nasearch.study.given import Start
 from nasearch.study.progress import Progress
-from nasearch.study.proxies.proxy import StudyProxy
+from nasearch.study.proxies.proxy import Untrained
 from nasearch.study.proxies.trained import proxy_recipe
 from nasearch.study.settings import seconds_of
 from nasearch.training import FULL_IMAGES, CurvePoint, find_recipe, longer_on_few
 
 if TYPE_CHECKING:
     from nasearch.data import Dataset
-    from nasearch.study.settings import StudySettings
     from nasearch.study.study import Study
 
 
-class Inherited(StudyProxy):
+class Inherited(Untrained):
     """`inherited`: a supernet of the space is trained once, and each candidate judged by its weights.
 
     The recipe of the study is that of the best candidates' own trainings, `NAME.confirmed`.
     """
 
-    def __init__(self, settings: StudySettings) -> None:
-        super().__init__(settings)
-        self.check_references(settings.references)
-        if settings.racing:
-            raise SettingsError(
-                "racing is on; expected it off: candidates that inherit weights have no epochs"
-            )
-
-    def check_references(self, networks: Sequence[str]) -> None:
-        """None can be judged."""
-        if networks:
-            raise SettingsError(
-                f"references are {', '.join(networks)}; a supernet holds networks of its space "
-                "alone: give none, and draw them beside NAME.confirmed with nasearch front --reference"
-            )
+    scale = "a supernet holds networks of its space alone"
+    judging = "holds the supernet and judges"
 
     def fixed(self, space: SearchSpace, dataset: Dataset | None) -> Mapping[str, Any]:
         """The supernet's training, and the recipe of those that are confirmed."""
-        if (self.settings.workers or 1) > 1:  # of a run; an audit of the study may have several
-            raise SettingsError(
-                f"workers is {self.settings.workers}; expected 1: one process holds the supernet and judges"
-            )
         assert dataset is not None
         recipe = proxy_recipe(self.settings, dataset).to_dict()
         return {"proxy": "inherited", "supernet": self._training(dataset), "recipe": recipe}

@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from nasearch.errors import SettingsError
 from nasearch.executors import Executor
 from nasearch.measure import Latency, timed_by
 from nasearch.measure.trained import AnyFidelity
@@ -129,6 +130,40 @@ class StudyProxy(ABC):
     def fingerprint(self, study: Study) -> str:
         """Of what candidates are judged on."""
         return study.dataset.fingerprint
+
+
+class Untrained(StudyProxy):
+    """A proxy that trains no candidate: one process judges them all, on a scale of the space's own.
+
+    Attributes:
+        scale: why known networks have no place on it, in words.
+        judging: what the one process does.
+    """
+
+    scale: ClassVar[str]
+    judging: ClassVar[str]
+
+    def __init__(self, settings: StudySettings) -> None:
+        """Refuse what only trainings can have; SettingsError."""
+        super().__init__(settings)
+        self.check_references(settings.references)
+        if settings.racing:
+            raise SettingsError(
+                "racing is on; expected it off: candidates that are not trained have no epochs"
+            )
+
+    def check_references(self, networks: Sequence[str]) -> None:
+        """None can be judged."""
+        if networks:
+            raise SettingsError(
+                f"references are {', '.join(networks)}; {self.scale}: give none, and draw them beside "
+                "NAME.confirmed with nasearch front --reference"
+            )
+
+    def check(self, space: SearchSpace, dataset: Dataset | None) -> None:
+        """Refuse several workers: of a run, since an audit of the study may have them."""
+        if (self.settings.workers or 1) > 1:
+            raise SettingsError(f"workers is {self.settings.workers}; expected 1: one process {self.judging}")
 
 
 def proxy_of(settings: StudySettings) -> StudyProxy:

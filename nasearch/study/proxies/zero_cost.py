@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from nasearch.errors import BuildError, MeasurementError, SettingsError
+from nasearch.errors import BuildError, MeasurementError
 from nasearch.executors import InProcess, Job
 from nasearch.measure.trained import ProxyResult
 from nasearch.measure.zero_cost.absolute import Scale, absolute_score, scales_of
@@ -16,14 +16,13 @@ from nasearch.measure.zero_cost.promise import SCREEN_SCORES
 from nasearch.space import SearchSpace
 from nasearch.study.opening import make_rules
 from nasearch.study.progress import Progress
-from nasearch.study.proxies.proxy import StudyProxy
+from nasearch.study.proxies.proxy import Untrained
 from nasearch.study.proxies.trained import proxy_recipe
 from nasearch.study.scoring import BATCH, Scorer
 from nasearch.study.screening import draw
 
 if TYPE_CHECKING:
     from nasearch.data import Dataset
-    from nasearch.study.settings import StudySettings
     from nasearch.study.study import Study
     from nasearch.training import CurvePoint
 
@@ -58,32 +57,17 @@ class ZeroCostFidelity:
         return {**asdict(self), "scores": list(self.scores), "text": self.text}
 
 
-class ZeroCost(StudyProxy):
+class ZeroCost(Untrained):
     """`zero-cost`: each candidate is judged by `absolute_score`, which is no accuracy and is not called one.
 
     The recipe of the study is that of the best candidates' own trainings, `NAME.confirmed`.
     """
 
-    def __init__(self, settings: StudySettings) -> None:
-        super().__init__(settings)
-        self.check_references(settings.references)
-        if settings.racing:
-            raise SettingsError("racing is on; expected it off: candidates that are scored have no epochs")
-
-    def check_references(self, networks: Sequence[str]) -> None:
-        """None can be judged."""
-        if networks:
-            raise SettingsError(
-                f"references are {', '.join(networks)}; a score is on its space's own scale "
-                "alone: give none, and draw them beside NAME.confirmed with nasearch front --reference"
-            )
+    scale = "a score is on its space's own scale alone"
+    judging = "scores candidates"
 
     def fixed(self, space: SearchSpace, dataset: Dataset | None) -> Mapping[str, Any]:
         """The scores and what their scale is learnt on, and the recipe of those that are confirmed."""
-        if (self.settings.workers or 1) > 1:  # of a run; an audit of the study may have several
-            raise SettingsError(
-                f"workers is {self.settings.workers}; expected 1: one process scores candidates"
-            )
         assert dataset is not None
         fidelity = ZeroCostFidelity()
         recipe = proxy_recipe(self.settings, dataset).to_dict()
