@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nasearch.errors import StudyError
@@ -35,6 +36,14 @@ def sibling_name(name: str, suffix: str) -> str:
             f"{full!r} has {len(full)} characters; expected a study whose name leaves room for .{suffix}"
         )
     return full
+
+
+def owner_directory(study: Study) -> Path:
+    """The folder of the study that a sibling is of, in which the sibling has its own; else the study's."""
+    kin = study.identity.kinship
+    if kin is None:
+        return study.directory
+    return Path("studies") / kin.of if study.settings.out is None else study.directory.parent
 
 
 def siblings_of(store: Store, name: str, role: Role) -> list[StudyRecord]:

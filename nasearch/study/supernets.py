@@ -24,6 +24,7 @@ from nasearch.nets import Supernet
 from nasearch.report.formatting import duration, percent
 from nasearch.space import Architecture
 from nasearch.study.progress import Progress
+from nasearch.study.siblings import owner_directory
 from nasearch.training import CurvePoint, Recipe, global_generators_kept
 from nasearch.training.memory import does_not_fit, free_memory, is_out_of_memory
 from nasearch.training.supernet import SupernetPoint, SupernetResult, train_supernet
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 NOTE = "nasearch:supernet"
 """Attribute of Optuna's study: what is known of its supernet."""
-FILE = "supernet.safetensors"
 ENUMERATED = 500
 """Networks of a space up to which the largest and the smallest are looked for among all."""
 TIMED_STEPS = 6
@@ -57,6 +57,16 @@ class Note:
     seconds: float = 0.0
     largest_accuracy: float = 0.0
     smallest_accuracy: float = 0.0
+
+
+def file_of(study: Study) -> Path:
+    """Where the supernet of a study is written: another file for each study of a folder.
+
+    A study of the same name in another store was made at another time.
+    """
+    made = f"{study.name} {study._record.created_at.isoformat()}"
+    digest = hashlib.sha256(made.encode()).hexdigest()[:8]
+    return study.directory / f"supernet-{study.name}-{digest}.safetensors"
 
 
 def note_of(study: Study) -> Note | None:
@@ -152,7 +162,7 @@ def _train(study: Study, progress: Progress) -> None:
     if note is None or note.fingerprint:
         note = Note(_epochs(study, ends, progress))
         study._optuna.set_user_attr(NOTE, dataclasses.asdict(note))
-    recipe, file = recipe_of(study, note.epochs), study.directory / FILE
+    recipe, file = recipe_of(study, note.epochs), file_of(study)
     checkpoint = file.with_suffix(".checkpoint")
     try:
         study.directory.mkdir(parents=True, exist_ok=True)
@@ -249,11 +259,16 @@ def _epochs(study: Study, ends: tuple[Architecture, Architecture], progress: Pro
 
 
 def _find(study: Study, note: Note) -> Path | None:
-    """The file with the noted weights, where it was written or in the study's folder."""
-    for file in (Path(note.file), study.directory / FILE):
+    """The file with the noted weights, where it was written or in the folder of the study that trained it."""
+    for file in (Path(note.file), _moved(study, note)):
         if file.is_file() and _fingerprint(file) == note.fingerprint:
             return file
     return None
+
+
+def _moved(study: Study, note: Note) -> Path:
+    """Where the file is after the folder of the study that trained it has moved."""
+    return owner_directory(study) / Path(note.file).name
 
 
 def _file_of(study: Study, note: Note) -> Path:
@@ -261,10 +276,12 @@ def _file_of(study: Study, note: Note) -> Path:
     if file is not None:
         return file
     wrong = "is another one now" if Path(note.file).is_file() else "is gone"
+    kin = study.identity.kinship
+    owner = study.name if kin is None else kin.of
     raise StudyError(
-        f"the supernet of study {study.name!r}, {note.file}, {wrong}; accuracies inherited from two supernets"
+        f"the supernet of study {owner!r}, {note.file}, {wrong}; accuracies inherited from two supernets"
         f" do not compare: put the file with the fingerprint {note.fingerprint[:16]} back there or at "
-        f"{study.directory / FILE}, or start with --fresh"
+        f"{_moved(study, note)}, or start with --fresh"
     )
 
 

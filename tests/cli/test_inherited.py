@@ -64,7 +64,8 @@ def test_a_run_and_every_command_that_shows_it(tmp_path: Path) -> None:
 
 def test_a_supernet_that_is_gone_is_one_line(tmp_path: Path) -> None:
     nasearch(*RUN, "--no-finish", "--confirm", "0")
-    (tmp_path / "studies" / "s" / "supernet.safetensors").unlink()
+    (file,) = tmp_path.glob("studies/s/supernet-s-*.safetensors")
+    file.unlink()
     result = nasearch(*RUN, "--no-finish", "--confirm", "0", "--budget", "5")
     assert result.exit_code == 1
     assert result.stderr.startswith("error: the supernet of study 's', ")

@@ -100,15 +100,64 @@ def test_a_supernet_interrupted_is_as_if_it_had_not_been(inherit: Make, images: 
     words = Words()
     cut.run(budget=1, progress=words)
     assert words.epochs == 1  # the third
-    ours, theirs = (load_file(tmp_path / name / supernets.FILE) for name in ("cut", "whole"))
+    ours, theirs = (load_file(supernets.file_of(study)) for study in (cut, whole))
     assert all(np.array_equal(ours[name].numpy(), theirs[name].numpy()) for name in theirs)
-    assert not (tmp_path / "cut" / "supernet.checkpoint").exists()
+    assert not list((tmp_path / "cut").glob("*.checkpoint"))
 
 
-def test_two_supernets_are_never_mixed(inherit: Make, tmp_path: Path) -> None:
+def test_studies_of_one_folder_have_a_supernet_each(inherit: Make, tmp_path: Path) -> None:
+    kept = {
+        name: inherit(name[0], confirm=0, seed=seed, storage=f"sqlite:///{tmp_path}/{name}.db")
+        for name, seed in (("s", 0), ("t", 1), ("s2", 2))  # two of a name, in two stores
+    }
+    for study in kept.values():
+        study.run(budget=1)
+    files = sorted(tmp_path.joinpath("out").glob("supernet-*.safetensors"))
+    assert files == sorted(Path(supernets.trained(study).file) for study in kept.values())
+    assert len(files) == 3
+    for study in kept.values():
+        study.run(budget=2)
+        assert study.spent == 2
+
+
+def test_a_supernet_under_an_older_name_is_found(inherit: Make, tmp_path: Path) -> None:
+    study = inherit(confirm=0)
+    study.run(budget=1)
+    old = tmp_path / "out" / "supernet.safetensors"
+    supernets.file_of(study).rename(old)
+    note = dataclasses.replace(supernets.trained(study), file=str(old))
+    study._optuna.set_user_attr(supernets.NOTE, dataclasses.asdict(note))
+    words = Words()
+    study.run(budget=2, progress=words)
+    assert (study.spent, words.epochs) == (2, 0)
+
+
+def test_a_supernet_moves_with_its_folder(inherit: Make, tmp_path: Path) -> None:
     study = inherit(confirm=0)
     study.run(budget=2)
-    file = tmp_path / "out" / supernets.FILE
+    (tmp_path / "out").rename(tmp_path / "elsewhere")
+    moved = inherit(confirm=0, out=tmp_path / "elsewhere")
+    words = Words()
+    moved.run(budget=3, progress=words)
+    moved.run_baseline("random", progress=words)  # which has a folder of its own in it
+    assert (moved.spent, words.epochs) == (3, 0)
+    file = tmp_path / "elsewhere" / Path(supernets.trained(moved).file).name
+    file.unlink()
+    with pytest.raises(StudyError) as raised:
+        moved.run_baseline("random", budget=4)
+    assert str(raised.value).startswith("the supernet of study 's', ")
+    assert f"back there or at {file}, or start" in str(raised.value)
+    with Study.load("s.random", storage=study.settings.storage, device="cpu") as alone:
+        note = supernets.trained(alone)
+        with pytest.raises(StudyError) as raised:
+            supernets.load(alone)
+    assert f"back there or at {Path('studies', 's', Path(note.file).name)}, or start" in str(raised.value)
+
+
+def test_two_supernets_are_never_mixed(inherit: Make) -> None:
+    study = inherit(confirm=0)
+    study.run(budget=2)
+    file = supernets.file_of(study)
     kept = file.read_bytes()
     file.unlink()
     study.run(budget=2)  # nothing is left to be judged
@@ -237,7 +286,7 @@ def test_the_best_are_trained_beside_it_from_the_weights_that_they_inherit(
     assert [trial.key for trial in study.confirmed()] == [trial.key for trial in confirmed]
     study.confirm(4)
     assert len(study.confirmed()) == 4
-    assert not (tmp_path / "out" / "confirmed").exists()  # the weights that trainings began with are gone
+    assert not (tmp_path / "out" / "s.confirmed").exists()  # the weights that trainings began with are gone
 
 
 def test_winner_and_its_training_come_from_the_confirmed(inherit: Make) -> None:
@@ -257,19 +306,19 @@ def test_winner_and_its_training_come_from_the_confirmed(inherit: Make) -> None:
     assert facts["winner"]["proxy_accuracy"] == accuracies[study.finishes[-1].key]
 
 
-def test_without_its_file_the_winner_begins_with_fresh_weights(inherit: Make, tmp_path: Path) -> None:
+def test_without_its_file_the_winner_begins_with_fresh_weights(inherit: Make) -> None:
     study = inherit()
     study.run(budget=3)
-    (tmp_path / "out" / supernets.FILE).unlink()
+    supernets.file_of(study).unlink()
     study.finish(epochs=1)
     assert "start" not in study.finishes[-1].details["training"]
 
 
-def test_a_winner_that_is_finished_needs_the_file_no_more(inherit: Make, tmp_path: Path) -> None:
+def test_a_winner_that_is_finished_needs_the_file_no_more(inherit: Make) -> None:
     study = inherit()
     study.run(budget=3)
     study.finish(epochs=1)
-    (tmp_path / "out" / supernets.FILE).unlink()
+    supernets.file_of(study).unlink()
     study.finish(epochs=1)
     assert len(study.finishes) == 1  # read back: the test split is not read again
     assert study.confirm(len(study.confirmed())) is not None  # they are there
