@@ -84,7 +84,7 @@ def speed(settings: StudySettings, count: int) -> None:
 
 
 def kills(settings: StudySettings, folder: Path) -> None:
-    """Kill a study on its way, and check what it has in the end."""
+    """Kill a study on its way, and check what it has in the end; of one that is done, what it has kept."""
     file = folder / "kills.yaml"
     file.write_text(settings.to_yaml(), encoding="utf-8")
     began = time.perf_counter()
@@ -95,10 +95,15 @@ def kills(settings: StudySettings, folder: Path) -> None:
             said, _, spent = line.strip().partition(" ")
             if said == word and (said == "epoch" or int(spent) >= number):
                 break
+        else:  # it had come further before
+            assert process.wait() == 0, process.returncode
+            print(f"kills: ended without {word} {number}", flush=True)
+            continue
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         print(f"kills: killed at {word} {number}, {time.perf_counter() - began:.0f} s", flush=True)
-    before = _digest(Path(settings.out or "") / supernets.FILE)
+    with Study.load(settings.study, storage=settings.storage) as study:
+        before = _digest(supernets.trained(study))
     told: list[float] = []
     with subprocess.Popen([sys.executable, "-c", RUN, str(file)], stdout=subprocess.PIPE, text=True) as last:
         assert last.stdout is not None
@@ -109,21 +114,27 @@ def kills(settings: StudySettings, folder: Path) -> None:
     with Study.load(settings.study, storage=settings.storage, device=settings.device) as study:
         records = study._store.measurements(study._record.id)
         keys, prints = {record.key for record in records}, {record.fidelity["supernet"] for record in records}
-        outcomes = study.outcomes()
+        outcomes, note = study.outcomes(), supernets.trained(study)
     assert len(records) == len(keys) == settings.budget, (len(records), len(keys))
     assert len(prints) == 1, prints
-    assert _digest(Path(settings.out or "") / supernets.FILE) == before
-    judging = statistics.median(record.seconds or 0.0 for record in records[-len(told) :])
-    gap = statistics.median(later - earlier for earlier, later in pairwise(told))
+    assert _digest(note) == before
+    seconds = [record.seconds or 0.0 for record in records]
+    if len(told) > 1:
+        gap = statistics.median(later - earlier for earlier, later in pairwise(told))
+        judging = statistics.median(seconds[-len(told) :])
+        took = f"in the last run a candidate took {gap:.3f} s, {judging:.3f} s of it judging"
+        n = len(told)
+    else:  # all were judged before
+        took, n = f"judging one took {statistics.median(seconds):.3f} s", len(seconds)
     print(
-        f"kills: {settings.budget} networks judged once each by one supernet, {outcomes}; in the last run a "
-        f"candidate took {gap:.3f} s, {judging:.3f} s of it judging (medians, n = {len(told)})",
+        f"kills: {settings.budget} networks judged once each by one supernet, {outcomes}; {took} "
+        f"(medians, n = {n})",
         flush=True,
     )
 
 
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def _digest(note: supernets.Note) -> str:
+    return hashlib.sha256(Path(note.file).read_bytes()).hexdigest()
 
 
 def fronts(inherited: StudySettings, trained: StudySettings) -> tuple[float, float]:
