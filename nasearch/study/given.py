@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -120,23 +120,35 @@ def measure_given(
         StoreError: if another process owns the sibling, or the database fails.
     """
     with open_given(study, role, recipe, start.text if start else "") as sibling:
-        for name, value in (note or {}).items():
-            sibling._optuna.set_user_attr(name, value)
-        keys = {record.key for record in sibling._store.measurements(sibling._record.id)}
-        latencies = study._store.latencies(study._record.id)
-        for architecture in architectures:
-            if architecture.key in latencies and architecture.key not in keys:
-                sibling._store.put_latency(sibling._record.id, architecture.key, latencies[architecture.key])
-        if start is not None:
-            _lay_out(start, sibling.directory / "start", sibling, architectures)
-        budget = len(keys | {architecture.key for architecture in architectures})
+        prepared = _prepared(study, sibling, architectures, note or {}, start)
         try:
-            summary = run(sibling, budget, None, progress, given=architectures)
-            shutil.rmtree(sibling.directory / "start", ignore_errors=True)  # all of them are trained
-            return summary
+            return run(sibling, None, None, progress, given=architectures, prepared=prepared)
         finally:
             with suppress(OSError):  # trainings in flight are left in it
                 sibling.directory.rmdir()
+
+
+@contextmanager
+def _prepared(
+    study: Study,
+    sibling: Study,
+    architectures: Sequence[Architecture],
+    note: Mapping[str, Any],
+    start: Start | None,
+) -> Iterator[None]:
+    """What the trainings of a sibling need, written by the process that owns it."""
+    for name, value in note.items():
+        sibling._optuna.set_user_attr(name, value)
+    store, study_id = sibling._store, sibling._record.id
+    keys = {record.key for record in store.measurements(study_id)}
+    latencies = study._store.latencies(study._record.id)
+    for architecture in architectures:
+        if architecture.key in latencies and architecture.key not in keys:
+            store.put_latency(study_id, architecture.key, latencies[architecture.key])
+    if start is not None:
+        _lay_out(start, sibling.directory / "start", sibling, architectures)
+    yield
+    shutil.rmtree(sibling.directory / "start", ignore_errors=True)  # all of them are trained
 
 
 def _lay_out(start: Start, folder: Path, sibling: Study, architectures: Sequence[Architecture]) -> None:
@@ -145,7 +157,7 @@ def _lay_out(start: Start, folder: Path, sibling: Study, architectures: Sequence
     for architecture in architectures:
         known = sibling._store.measurement(study_id, architecture.key)
         file = folder / start_name(architecture.key)
-        if (known is None or known.state == "running") and not file.exists():
+        if known is None or known.state == "running":
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 part = file.with_suffix(".part")

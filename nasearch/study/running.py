@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,18 +31,20 @@ if TYPE_CHECKING:
 
 def run(
     study: Study,
-    budget: int,
+    budget: int | None,
     time_s: float | None,
     progress: Progress,
     command: str = "",
     *,
     lender: Study | None = None,
     given: Sequence[Architecture] | None = None,
+    prepared: AbstractContextManager[object] | None = None,
 ) -> RunSummary:
     """Search until `budget` distinct architectures have been trained; arguments as in `Study.run`.
 
     A lender is a study with the same trainings: what it has measured is taken from there, and counts. With
-    given architectures nothing is proposed: they are the candidates, in that order.
+    given architectures nothing is proposed: they are the candidates, in that order, and no budget means all
+    of them. What is to be prepared is entered once the study is owned, and left before it is given up.
     """
     kin = study.identity.kinship
     if given is None and kin is not None and kin.role != "baseline":
@@ -52,10 +54,16 @@ def run(
         )
     store, study_id = study._store, study._record.id
     started = time.monotonic()
-    board, rules = study._board(), make_rules(study)
-    left = budget - study.spent
     until = None if time_s is None else started + time_s
     with study._owned("run") as lease, store.guard(), deterministic(study.threads), ExitStack() as opened:
+        if prepared is not None:
+            opened.enter_context(prepared)
+        # only now, when nobody else adds to the study
+        known = {record.key: record for record in store.measurements(study_id)}
+        all_given = known.keys() | {architecture.key for architecture in given or ()}
+        wanted = len(all_given) if budget is None else budget
+        board, rules = study._board(), make_rules(study)
+        left = wanted - study.spent
         checkpoints = opened.enter_context(_checkpoints(study.directory / "checkpoints", progress))
         proxy = study.proxy
         first: tuple[Architecture, ...] = ()
@@ -68,8 +76,7 @@ def run(
         if lender is not None:
             bench = dataclasses.replace(bench, executor=Recalling(executor, lent_by(lender, bench)))
         study._note_run(command)
-        progress.started(study.name, board.standing(study.spent, budget))
-        known = {record.key: record for record in store.measurements(study_id)}
+        progress.started(study.name, board.standing(study.spent, wanted))
 
         def on_told(number: int) -> None:
             trial, record = study._history.measured(number)
@@ -78,7 +85,7 @@ def run(
             if trial.outcome in ("complete", "repeated"):
                 board.add(trial.key, trial.values)
             shown = dataclasses.replace(trial, values=named(study.settings.proxy, trial.values))
-            progress.told(shown, board.standing(study.spent, budget))
+            progress.told(shown, board.standing(study.spent, wanted))
 
         seed = study.identity.proposal_seed
         proposals = Proposals(
@@ -95,8 +102,8 @@ def run(
         source = proposals if given is None else Given(proposals, given)
         race, weights = _race(study), study.identity.weights_seed
         search = Search(store, study_id, lease, source, bench, rules, race, weights, progress, on_told)
-        stopped = search.run(budget, None if until is None else until - time.monotonic())
-    standing = board.standing(study.spent, budget)
+        stopped = search.run(wanted, None if until is None else until - time.monotonic())
+    standing = board.standing(study.spent, wanted)
     summary = RunSummary(standing, study.outcomes(), time.monotonic() - started, stopped)
     progress.finished(summary)
     return summary

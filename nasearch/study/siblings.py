@@ -93,7 +93,7 @@ def open_sibling(
         references=(),
         baseline=None,
         fresh=False,
-        out=str(study.directory / suffix),
+        out=str(study.directory / name),  # studies may share a folder
     )
     store = Store.open(study.settings.storage)
     try:

@@ -71,7 +71,7 @@ def test_it_has_as_many_candidates_as_the_study_and_a_second_run_does_nothing(ma
         study.run(budget=4)
         assert (study.spent, baseline.spent) == (4, 4)
         assert baseline.trials()[: len(before)] == before
-    assert not (study.directory / "random").exists()  # no file of its own is left
+    assert not (study.directory / "s.random").exists()  # no file of its own is left
 
 
 def test_what_the_study_has_measured_counts_and_is_not_trained_again(

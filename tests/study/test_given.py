@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from nasearch.errors import StudyError
+from nasearch.errors import StoreError, StudyError
 from nasearch.executors import InProcess
 from nasearch.space import Architecture
 from nasearch.study import Progress, Study
-from nasearch.study.given import find_given, long_recipe, measure_given, open_given
+from nasearch.study.given import Start, find_given, long_recipe, measure_given, open_given
 from nasearch.study.identity import Kinship
 from nasearch.study.search import training_seed
 from nasearch.training import RECIPES, Recipe
@@ -63,7 +63,7 @@ def test_exactly_these_are_trained_by_the_recipe_in_a_study_of_their_own(make_st
         as_in_the_study = [training_seed(study.seed, a.key) for a in wanted]
         assert (seeds == as_in_the_study) == (role == "confirmed")  # an audit does not share its luck
         assert sibling.finishes == []
-    assert not (study.directory / role).exists()
+    assert not (study.directory / f"s.{role}").exists()
 
 
 def test_what_was_measured_is_not_measured_again_and_more_goes_on(
@@ -147,6 +147,19 @@ def test_a_latency_that_the_study_has_is_not_taken_again(
     with given_of(study, "audit") as sibling:
         mine = {trial.key: trial.values["latency_ms"] for trial in study.trials()}
         assert {trial.key: trial.values["latency_ms"] for trial in sibling.trials()} == mine
+
+
+def test_nothing_is_written_beside_another_process_that_owns_it(make_study: Make) -> None:
+    study = make_study(limits=["latency_ms <= 10000"])
+    study.run(budget=1)
+    wanted = [study.trials()[0].architecture]
+    start = Start("some weights", lambda _: pytest.fail("laid out"))
+    with open_given(study, "audit", RECIPE, start.text) as sibling, sibling._owned("run"):
+        with pytest.raises(StoreError, match=r"'s\.audit' is being run by process"):
+            measure_given(study, "audit", wanted, RECIPE, Progress(), note={"n": 1}, start=start)
+        with given_of(study, "audit") as seen:
+            assert "n" not in seen._optuna.user_attrs
+        assert sibling._store.latencies(sibling._record.id) == {}
 
 
 def test_the_long_recipe_is_longer_on_few_images_or_as_long_as_said(make_study: Make) -> None:
