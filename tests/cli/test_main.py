@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 
 import click
@@ -40,6 +42,15 @@ def test_every_command_and_option_has_help(name: str, command: click.Command) ->
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{name} {parameter.opts}"
+
+
+def test_it_is_a_module_that_runs() -> None:
+    command = [sys.executable, "-m", "nasearch"]
+    version = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    assert version.stdout == "python -m nasearch 0.1.0\n"
+    wrong = subprocess.run([*command, "spaces", "show", "nothing"], capture_output=True, text=True)
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert wrong.stderr.startswith("error: ")
 
 
 def test_version() -> None:
