@@ -238,7 +238,7 @@ def describe(trial: TrialRecord) -> str:
     text = f"#{trial.number} {trial.outcome}"
     if trial.reason:
         return f"{text}: {trial.reason}"
-    values = ", ".join(f"{name} {metric(name, value)}" for name, value in trial.values.items())
+    values = ", ".join(f"{title(name)} {metric(name, value)}" for name, value in trial.values.items())
     took = "" if trial.seconds is None else f", {duration(trial.seconds)}"
     return f"{text} {values}{took}"
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -54,8 +55,12 @@ def test_time_left(spent: int, elapsed: float, time_s: float | None, left: float
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        (trial(3, seconds=6.31), "#3 complete accuracy 81.25 %, macs 246 k, 6.3 s"),
-        (trial(3), "#3 complete accuracy 81.25 %, macs 246 k"),
+        (trial(3, seconds=6.31), "#3 complete accuracy 81.25 %, MACs 246 k, 6.3 s"),
+        (trial(3), "#3 complete accuracy 81.25 %, MACs 246 k"),
+        (
+            replace(trial(3), values={"inherited_accuracy": 0.5, "peak_activation_bytes": 256_000.0}),
+            "#3 complete inherited accuracy 50.00 %, peak memory 256 kB",
+        ),
         (trial(4, "failed", reason="out of memory"), "#4 failed: out of memory"),
     ],
 )
@@ -92,7 +97,7 @@ def test_lines_where_the_output_is_no_terminal() -> None:
     note = " | best 81.25 % · front 1 · volume 0.250 · 0.0 s left"
     assert out.getvalue().splitlines() == [
         "study digits: 0 of 2 candidates done",
-        f"[1/2] #2 complete accuracy 81.25 %, macs 246 k, 1.0 s (after 2 refused or repeated){note}",
+        f"[1/2] #2 complete accuracy 81.25 %, MACs 246 k, 1.0 s (after 2 refused or repeated){note}",
         f"[2/2] #3 failed: loss is nan [1]{note}",
         "2 of 2 candidates done (1 complete, 1 failed) after 1 min 5 s; the time is up",
         "teacher, trial 2: 1 epoch",
