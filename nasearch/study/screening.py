@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from nasearch.study.progress import Progress
     from nasearch.study.study import Study
 
-Decisions: TypeAlias = tuple[tuple[str, Scalar], ...]
+Decided: TypeAlias = tuple[tuple[str, Scalar], ...]
+"""The decisions of an architecture, as it has them: a name and a value each."""
 
 SHARE = 0.1
 """Of the networks that were scored, at most this share is kept."""
@@ -113,7 +114,7 @@ def draw(rules: Rules, count: int, seed: int) -> tuple[list[Drawn], int]:
     generator = random.Random(trial_seed(seed, 0, stream=2))
     found: dict[str, Drawn] = {}
     broken: set[str] = set()
-    seen: set[Decisions] = set()
+    seen: set[Decided] = set()
     idle = 0
     while len(found) < count and idle < DRAWS and len(seen) < rules.space.size:
         architecture = rules.space.sample(generator)
