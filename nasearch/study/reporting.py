@@ -29,6 +29,7 @@ from nasearch.study.proxies.names import accuracy_of, named
 
 if TYPE_CHECKING:
     from nasearch.pareto import Objective
+    from nasearch.report.audit import Audit
     from nasearch.report.curves import FrontComparison
     from nasearch.store.records import FinishRecord, RunRecord, TrialRecord
     from nasearch.study.study import Study
@@ -107,6 +108,10 @@ def references_of(study: Study) -> tuple[Reference, ...]:
 
 def picture_of(study: Study) -> FrontPicture:
     """The front with everything that a picture shows."""
+    return _picture(study, study.audited())
+
+
+def _picture(study: Study, audit: Audit | None) -> FrontPicture:
     return FrontPicture(
         study=study.name,
         data=str(study.identity.found["data"]),
@@ -115,7 +120,7 @@ def picture_of(study: Study) -> FrontPicture:
         fidelity=fidelity_text(study),
         limits=study.limits,
         references=references_of(study),
-        agreement=proxy_words(study.audited()),
+        agreement=proxy_words(audit),
         confirmed=confirmed_text(study),
     )
 
@@ -148,9 +153,9 @@ def report_of(
     measured = study._store.measurements(study._record.id)
     device: dict[str, Any] = dict(measured[-1].device if measured else describe_device(study.device))
     libraries: dict[str, str] = device.pop("versions", versions())
-    finishes = study.finishes
+    finishes, audit = study.finishes, study.audited()
     return StudyReport(
-        picture=picture_of(study),
+        picture=_picture(study, audit),
         data=_data(study),
         space=str(found["space"]),
         space_about=str(found["space_about"]),
@@ -168,7 +173,7 @@ def report_of(
         reference=study.reference(),
         winner=_winner(study, finishes, folder) if finishes else None,
         comparisons=tuple(study.compare_baselines() if comparisons is None else comparisons),
-        audit=study.audited(),
+        audit=audit,
         block_limits=tuple(bound.name for bound in study.space.block_limits),
         screened=screened_of(study),
         command=study.command,

@@ -106,6 +106,15 @@ def test_an_audit_trains_in_a_study_beside_and_agrees_with_scipy(make_study: Mak
     assert picture_of(study).agreement == proxy_words(found)
 
 
+def test_a_report_asks_for_the_audit_once(make_study: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = make_study()
+    study.run(budget=1)
+    asked: list[str] = []
+    monkeypatch.setattr("nasearch.study.audit.audited", lambda study: asked.append(study.name))
+    study.report()
+    assert asked == ["s"]
+
+
 def test_again_it_trains_nothing_and_more_goes_on(make_study: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     study = make_study(racing=False)
     study.run(budget=4)
