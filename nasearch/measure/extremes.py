@@ -5,16 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from nasearch.errors import BuildError
 from nasearch.measure.cost import Cost, architecture_cost
 from nasearch.measure.trace import Shape
+from nasearch.pareto import Arithmetic
 from nasearch.space.architecture import Architecture
 from nasearch.space.options import Scalar
 from nasearch.space.space import SearchSpace
-
-Metric: TypeAlias = Literal["params", "macs", "peak_activation_bytes"]
 
 ENUMERATED = 20_000
 """Spaces of no more networks than this are looked at in full."""
@@ -47,7 +45,7 @@ class Extreme:
 
 def cheapest(
     space: SearchSpace,
-    metric: Metric = "macs",
+    metric: Arithmetic = "macs",
     input_shape: Shape = (3, 32, 32),
     num_classes: int = 10,
     *,
@@ -70,7 +68,7 @@ def cheapest(
 
 def dearest(
     space: SearchSpace,
-    metric: Metric = "macs",
+    metric: Arithmetic = "macs",
     input_shape: Shape = (3, 32, 32),
     num_classes: int = 10,
     *,
@@ -81,7 +79,7 @@ def dearest(
 
 
 def _extreme(
-    space: SearchSpace, metric: Metric, shape: Shape, num_classes: int, enumerated: int, sign: int
+    space: SearchSpace, metric: Arithmetic, shape: Shape, num_classes: int, enumerated: int, sign: int
 ) -> Extreme:
     bill = _Bill(metric, shape, num_classes, sign)
     exact = space.size <= enumerated
@@ -129,7 +127,7 @@ def walk(
 class _Bill:
     """Remembers the best network that was offered to it."""
 
-    def __init__(self, metric: Metric, shape: Shape, num_classes: int, sign: int) -> None:
+    def __init__(self, metric: Arithmetic, shape: Shape, num_classes: int, sign: int) -> None:
         self.best: Architecture | None = None
         self.problem: BuildError | None = None
         self.tried = 0

@@ -12,16 +12,14 @@ from torch.nn import functional as F
 from nasearch.errors import BuildError, MeasurementError, NasearchError
 from nasearch.measure.block_limits import block_limit_values
 from nasearch.measure.cost import Cost, architecture_cost, block_costs
-from nasearch.measure.extremes import Extreme, Metric, cheapest, dearest
+from nasearch.measure.extremes import Extreme, cheapest, dearest
 from nasearch.measure.trace import Shape
 from nasearch.nets import build
-from nasearch.pareto import parse_limits
+from nasearch.pareto import ARITHMETIC, Arithmetic, parse_limits
 from nasearch.space import Architecture, SearchSpace
 
 BATCH = 2
-METRICS: tuple[Metric, ...] = ("params", "macs")
-KNOWN = ("params", "macs", "peak_activation_bytes")
-"""Metrics that arithmetic gives; limits on others need a training or a clock."""
+METRICS: tuple[Arithmetic, ...] = ("params", "macs")
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class SpaceCheck:
     size: int
     input_shape: Shape
     num_classes: int
-    extremes: Mapping[Metric, tuple[Extreme, Extreme]]
+    extremes: Mapping[Arithmetic, tuple[Extreme, Extreme]]
     networks: int
     costs: tuple[Cost, ...]
     within: int
@@ -126,7 +124,7 @@ def check_space(
 def _keeps_limits(
     space: SearchSpace, architecture: Architecture, cost: Cost, num_classes: int, input_shape: Shape
 ) -> bool:
-    known = [limit for limit in parse_limits(space.limits) if limit.metric in KNOWN]
+    known = [limit for limit in parse_limits(space.limits) if limit.metric in ARITHMETIC]
     blocks = block_limit_values(space, architecture, input_shape, num_classes)
     return all(limit.allows(getattr(cost, limit.metric)) for limit in known) and all(
         bound.limit.allows(blocks[bound.name]) for bound in space.block_limits if bound.name in blocks

@@ -9,9 +9,8 @@ from nasearch.errors import MeasurementError
 from nasearch.measure.cost import architecture_cost
 from nasearch.measure.topology import Topology, architecture_topology
 from nasearch.measure.trace import Shape
+from nasearch.pareto import ARITHMETIC
 from nasearch.space.architecture import Architecture
-
-COSTS = ("params", "macs", "peak_activation_bytes")
 
 
 def architecture_traits(
@@ -37,10 +36,10 @@ def architecture_traits(
         MeasurementError: if `input_shape` is no (channels, height, width), or a cost is none.
     """
     for name in without:
-        if name not in COSTS:
-            raise MeasurementError(f"without has {name!r}; expected some of {', '.join(COSTS)}")
+        if name not in ARITHMETIC:
+            raise MeasurementError(f"without has {name!r}; expected some of {', '.join(ARITHMETIC)}")
     cost = architecture_cost(architecture, input_shape, num_classes)
-    values = [getattr(cost, name) for name in COSTS if name not in without]
+    values = [getattr(cost, name) for name in ARITHMETIC if name not in without]
     return joined_traits(architecture_topology(architecture, input_shape, num_classes), values)
 
 

@@ -10,7 +10,9 @@ from nasearch.pareto.dominance import crowding, front, ranks
 from nasearch.pareto.hypervolume import hypervolume
 from nasearch.pareto.limits import Limit, parse_limit, parse_limits
 from nasearch.pareto.objectives import (
+    ARITHMETIC,
     OBJECTIVES,
+    Arithmetic,
     Objective,
     find_objective,
     finite_values,
@@ -20,11 +22,13 @@ from nasearch.pareto.objectives import (
 from nasearch.pareto.selection import best_under, knee
 
 __all__ = [
+    "ARITHMETIC",
     "DRAWS",
     "LEAST_NETWORKS",
     "OBJECTIVES",
     "ROOM",
     "Agreement",
+    "Arithmetic",
     "Limit",
     "Objective",
     "best_under",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,9 @@ from nasearch.errors import SelectionError
 
 Floats = NDArray[np.float64]
 Unit = Literal["fraction", "count", "bytes", "ms"]
+Arithmetic = Literal["params", "macs", "peak_activation_bytes"]
+ARITHMETIC: tuple[Arithmetic, ...] = get_args(Arithmetic)
+"""Costs that a network tells by arithmetic; others take a training or a clock."""
 
 
 @dataclass(frozen=True)

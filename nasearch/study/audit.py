@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nasearch.errors import BuildError, MeasurementError, StudyError
 from nasearch.measure.zero_cost import SCORES, aggregates
+from nasearch.pareto import ARITHMETIC
 from nasearch.report.audit import Audit, AuditedNetwork, Proxy, agreements, best_count
 from nasearch.report.formatting import title
 from nasearch.store.records import MeasurementRecord, TrialRecord
@@ -248,7 +249,7 @@ def _in_turn(one: list[Auditable], other: list[Auditable]) -> list[Auditable]:
 def _spread_over(study: Study) -> str:
     """The study's first objective that is a cost and known of every network, else MACs."""
     costs = [objective.name for objective in study.objectives if objective.is_cost]
-    return next((name for name in costs if name in ("params", "macs", "peak_activation_bytes")), "macs")
+    return next((name for name in costs if name in ARITHMETIC), "macs")
 
 
 def _recipe(study: Study, epochs: int | None, recipe: str | None, begun: Recipe | None) -> Recipe:

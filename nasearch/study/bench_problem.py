@@ -10,10 +10,10 @@ import numpy as np
 
 from nasearch.errors import SelectionError, SettingsError, TableError
 from nasearch.measure.table import Table
-from nasearch.measure.table.table import BY_ARITHMETIC, with_computed_costs
+from nasearch.measure.table.table import with_computed_costs
 from nasearch.measure.topology import architecture_topology
 from nasearch.measure.traits import architecture_traits
-from nasearch.pareto import Objective, hypervolume, losses, parse_limit, parse_objectives
+from nasearch.pareto import ARITHMETIC, Objective, hypervolume, losses, parse_limit, parse_objectives
 from nasearch.pareto.objectives import Floats
 from nasearch.report.formatting import metric
 from nasearch.samplers import Knowledge, TreeDomain
@@ -72,7 +72,7 @@ class Problem:
             assert table.space is not None
             network = (table.space.decode(table.params(row)), table.input_shape, table.num_classes)
             known = (self.objectives[index].name for index in self.known)
-            names = [name for name in known if name in BY_ARITHMETIC]
+            names = [name for name in known if name in ARITHMETIC]
             alive = architecture_topology(*network).is_connected
             self._traits[row] = architecture_traits(*network, without=names) if alive else ()
         return self._traits[row]
@@ -153,7 +153,7 @@ def make_problem(
     if "accuracy" not in names:
         raise SettingsError(f"objectives are {', '.join(names)}; expected accuracy among them")
     if known is None:
-        known = [name for name in names if name in BY_ARITHMETIC]
+        known = [name for name in names if name in ARITHMETIC]
     for name in known:
         if name not in names or name == "accuracy":
             costs = ", ".join(name for name in names if name != "accuracy") or "none"

@@ -15,7 +15,7 @@ from nasearch.executors import Executor
 from nasearch.measure import Cost, architecture_cost, describe_device
 from nasearch.measure.block_limits import block_limit_values
 from nasearch.measure.topology import Topology, architecture_topology
-from nasearch.pareto import parse_objectives
+from nasearch.pareto import ARITHMETIC, parse_objectives
 from nasearch.space import Architecture, SearchSpace
 from nasearch.study.environment import versions
 from nasearch.study.identity import Identity, limits_of, plugins_of
@@ -140,11 +140,7 @@ def costs_of(study: Study) -> Callable[[Architecture], dict[str, float]]:
 
     def costs(architecture: Architecture) -> dict[str, float]:
         found: Cost = judged(cost, architecture)
-        return {
-            "params": found.params,
-            "macs": found.macs,
-            "peak_activation_bytes": found.peak_activation_bytes,
-        }
+        return {name: getattr(found, name) for name in ARITHMETIC}
 
     return costs
 

@@ -9,7 +9,8 @@ import pytest
 from nasearch import architecture_cost
 from nasearch.errors import BuildError
 from nasearch.measure import extremes
-from nasearch.measure.extremes import Metric, cheapest, dearest, walk
+from nasearch.measure.extremes import cheapest, dearest, walk
+from nasearch.pareto import Arithmetic
 from nasearch.space import Architecture, Scalar, SearchSpace
 
 SHAPE = (3, 16, 16)
@@ -36,7 +37,7 @@ stages:
     block: {kind: depthwise, kernel: [3, 5]}
   - {channels: [16, 32], repeat: 2, block: {kind: conv, kernel: [1, 3]}}
 """
-METRICS: tuple[Metric, ...] = ("params", "macs", "peak_activation_bytes")
+METRICS: tuple[Arithmetic, ...] = ("params", "macs", "peak_activation_bytes")
 
 
 @functools.cache
@@ -71,7 +72,7 @@ def test_walking_keeps_what_it_is_given() -> None:
 @pytest.mark.parametrize("enumerated", [20_000, 0])
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("text", [NESTED, TIED])
-def test_the_edges_are_those_of_brute_force(text: str, metric: Metric, enumerated: int) -> None:
+def test_the_edges_are_those_of_brute_force(text: str, metric: Arithmetic, enumerated: int) -> None:
     space = SearchSpace.parse(text)
     values = [getattr(architecture_cost(each, SHAPE), metric) for each in everything(text)]
     low, high = (edge(space, metric, SHAPE, enumerated=enumerated) for edge in (cheapest, dearest))

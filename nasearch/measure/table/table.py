@@ -14,14 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasearch.errors import TableError, did_you_mean
-from nasearch.pareto import Objective
+from nasearch.pareto import ARITHMETIC, Objective
 from nasearch.pareto.objectives import Floats
 from nasearch.space import Scalar, SearchSpace
 from nasearch.space.choices import Choice
 
 INACTIVE = -1
-BY_ARITHMETIC = ("params", "macs", "peak_activation_bytes")
-"""Costs that an architecture tells; a latency takes a device."""
 _UNKNOWN = -2
 
 
@@ -299,7 +297,7 @@ def with_computed_costs(table: Table, names: Sequence[str]) -> Table:
     """
     from nasearch.measure.cost import architecture_cost
 
-    missing = [name for name in names if name in BY_ARITHMETIC and name not in table.roles.costs]
+    missing: list[str] = [name for name in names if name in ARITHMETIC and name not in table.roles.costs]
     if table.space is None or not missing:
         return table
     costs = [

@@ -7,6 +7,7 @@ from itertools import islice, product
 from typing import Any
 
 from nasearch.errors import did_you_mean
+from nasearch.pareto import ARITHMETIC
 from nasearch.space.choices import Choice, Fixed, Pick, Record, Template, possible
 from nasearch.space.kinds import ATTENTIONS, HEADS, KINDS, BlockSpec
 from nasearch.space.language.values import Reader, is_tie, shown
@@ -14,7 +15,6 @@ from nasearch.space.options import words
 from nasearch.space.plugins import HINT, find_spec
 
 ATTENTION = words("none", ATTENTIONS, "attention module")
-BLOCK_METRICS = ("params", "macs", "peak_activation_bytes")
 MAX_TRIED = 20_000
 """Combinations of options and widths of one block that are tried while reading; what lies beyond, in
 spaces that no person writes, is met when a network is built."""
@@ -195,10 +195,10 @@ def read_block_limits(reader: Reader, place: str, data: Any, path: str) -> tuple
         limit = reader.limit(f"{place}[{i}]", text)
         if limit is None:
             continue
-        if limit.metric not in BLOCK_METRICS or limit.relation != "<=":
+        if limit.metric not in ARITHMETIC or limit.relation != "<=":
             reader.complain(
                 f"{place}[{i}]",
-                f" is {text!r}; a block is bounded by 'METRIC <= BOUND', metrics {', '.join(BLOCK_METRICS)}",
+                f" is {text!r}; a block is bounded by 'METRIC <= BOUND', metrics {', '.join(ARITHMETIC)}",
             )
             continue
         names.append(f"{path}.{limit.text}")
