@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,10 +59,24 @@ def confirm(study: Study, count: int, progress: Progress) -> RunSummary | None:
     if not best:
         return None
     architectures = [trial.architecture for trial in best]
-    progress.message(f"confirming the best {len(best)} by training them: {study.name}.confirmed")
+    if _all_measured(study, {trial.key for trial in best}):
+        progress.message(f"the best {len(best)} are confirmed already: {study.name}.confirmed")
+        progress = Progress()  # the rest only makes sure that it is by the same training
+    else:
+        progress.message(f"confirming the best {len(best)} by training them: {study.name}.confirmed")
     return measure_given(
         study, "confirmed", architectures, study.recipe, progress, start=study.proxy.start(study)
     )
+
+
+def _all_measured(study: Study, keys: Set[str]) -> bool:
+    """Whether `NAME.confirmed` has an outcome of each of these networks."""
+    sibling = find_given(study, "confirmed")
+    if sibling is None:
+        return False
+    with sibling:
+        records = sibling._store.measurements(sibling._record.id)
+    return keys <= {record.key for record in records if record.state != "running"}
 
 
 def check(study: Study) -> None:

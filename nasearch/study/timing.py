@@ -17,17 +17,24 @@ if TYPE_CHECKING:
 
 def latency(study: Study, architecture: Architecture) -> Latency:
     """The latency on the study's device, from the store where it was taken there and in this runtime."""
+    known = _known(study, architecture)
+    if known is not None:
+        return known
+    model = build(architecture, len(study.classes), study.input_shape[0])
+    taken = measure_latency(model, study.input_shape, study.device)
+    study._store.put_latency(study._record.id, architecture.key, taken.to_dict())
+    return taken
+
+
+def _known(study: Study, architecture: Architecture) -> Latency | None:
+    """The latency that need not be taken, if there is one."""
     given = study.proxy.latency(architecture)
     if given is not None:
         return given
-    store, study_id = study._store, study._record.id
-    known = store.latency(study_id, architecture.key)
+    known = study._store.latency(study._record.id, architecture.key)
     if known is not None and (known["device"], known["runtime"]) == timed_by(study.device):
         return Latency.from_dict(known)
-    model = build(architecture, len(study.classes), study.input_shape[0])
-    taken = measure_latency(model, study.input_shape, study.device)
-    store.put_latency(study_id, architecture.key, taken.to_dict())
-    return taken
+    return None
 
 
 def time_front(study: Study, progress: Progress) -> None:
@@ -35,15 +42,16 @@ def time_front(study: Study, progress: Progress) -> None:
     if not study.proxy.times_here:
         return
     for trial in study.front():
-        progress.message(f"timing trial {trial.number}")
-        study.latency(trial.architecture)
+        if _known(study, trial.architecture) is None:
+            progress.message(f"timing trial {trial.number}")
+            study.latency(trial.architecture)
     time_references(study, progress)
 
 
 def time_references(study: Study, progress: Progress) -> None:
     """Time the references, those not timed yet; one that cannot be timed says so and stays without."""
     for record in study._store.references.all(study._record.id):
-        if record.state == "complete":
+        if record.state == "complete" and _known(study, record.architecture) is None:
             progress.message(f"timing reference {record.name}")
             try:
                 judged(study.latency, record.architecture)

@@ -59,7 +59,13 @@ def test_a_run_and_every_command_that_shows_it(tmp_path: Path) -> None:
         ("s.confirmed", "accuracy", "confirmed"),
     ]
     again = nasearch(*RUN, "--no-finish")  # all is there
-    assert "supernet" not in again.stdout.splitlines()[0]
+    said = again.stdout.splitlines()
+    assert said[0] == "study s: 4 of 4 candidates done"
+    assert said[1].startswith("4 of 4 candidates done (4 complete) after ")
+    assert said[2] == "the best 2 are confirmed already: s.confirmed"
+    assert said[3].startswith("wrote ")  # nothing is timed again
+    more = nasearch(*RUN, "--no-finish", "--confirm", "3")
+    assert "confirming the best 3 by training them: s.confirmed" in more.stdout
 
 
 def test_a_supernet_that_is_gone_is_one_line(tmp_path: Path) -> None:
