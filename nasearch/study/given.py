@@ -22,8 +22,10 @@ from nasearch.errors import TrainingError
 from nasearch.measure.trained import Fidelity
 from nasearch.space import Architecture
 from nasearch.study.progress import Progress, RunSummary
+from nasearch.study.proxies.names import choice_of
 from nasearch.study.running import run
 from nasearch.study.search import start_name
+from nasearch.study.settings import default_of
 from nasearch.study.siblings import open_sibling, siblings_of
 from nasearch.training import FULL_IMAGES, Recipe, find_recipe, longer_on_few
 
@@ -81,7 +83,8 @@ def open_given(study: Study, role: GivenRole, recipe: Recipe, start: str = "") -
         features=False,
         racing=False,
         time=None,
-        confirm=0,
+        confirm=None,
+        **{name: default_of(name) for name in choice_of(study.settings.proxy).own},
     )
     dataset = study.dataset
     return open_sibling(

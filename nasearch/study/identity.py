@@ -18,21 +18,22 @@ from nasearch.space.plugins import origins
 from nasearch.store import Store
 from nasearch.store.records import StudyRecord
 
-# The name by which a person knows each fixed part, and the option that changes it.
+# The name by which a person knows each fixed part.
 _FIXED = {
     "space_text": "space",
     "data_fingerprint": "data",
     "objectives": "objectives",
     "limits": "limits",
     "proxy": "proxy",
-    "recipe": "recipe (epochs, images)",
-    "supernet": "supernet (recipe, epochs, time)",
+    "recipe": "recipe",
+    "supernet": "supernet",
     "start": "weights that trainings begin with",
     "seed": "seed",
     "deterministic": "deterministic",
     "measured_on": "device of the measured latency",
 }
-
+# What is told of two recipes with different names, by its name for a person.
+_SIZES = {"name": "", "epochs": "epochs", "images": "images", "time_s": "time in seconds"}
 
 Role = Literal["baseline", "confirmed", "audit"]
 _WHAT: dict[Role, str] = {"baseline": "a baseline", "confirmed": "the confirmation", "audit": "the audit"}
@@ -154,9 +155,11 @@ class Identity:
         """
         differing = self.differing(other)
         if differing:
-            details = "; ".join(
-                _difference(word, self, other, key) for key, word in _FIXED.items() if word in differing
-            )
+            # what only one of two proxies has comes with it
+            told = [key for key, word in _FIXED.items() if word in differing]
+            if "proxy" in told:
+                told = [key for key in told if self.fixed.get(key) and other.fixed.get(key)]
+            details = "; ".join(_difference(_FIXED[key], self, other, key) for key in told)
             raise StudyError(
                 f"study {name!r} exists with another {details}; "
                 "give the same again, or --study NAME for another study, or --fresh for a new one beside it"
@@ -182,15 +185,29 @@ def _difference(word: str, old: Identity, new: Identity, key: str) -> str:
     )
     if shown and before == now:
         return f"{word} ({before} has other contents now)"
+    if key == "deterministic":
+        before, now = ("on" if value else "off" for value in (before, now))
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        return f"{word} ({_recipes(before, now)})"
     return f"{word} ({_text(before)}, now {_text(now)})"
+
+
+def _recipes(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """`epochs 1, now 2; images 48, now 64`; of recipes of two names no more than names and sizes."""
+    told = [key for key in dict.fromkeys((*old, *new)) if old.get(key) != new.get(key)]
+    if old.get("name") != new.get("name"):
+        told = [key for key in told if key in _SIZES]
+    return "; ".join(
+        f"{_SIZES.get(key, key)} {_text(old.get(key))}, now {_text(new.get(key))}".strip() for key in told
+    )
 
 
 def _text(value: Any) -> str:
     if isinstance(value, Mapping):
-        told = ("name", "epochs", "images", "time_s")
-        value = {key: entry for key, entry in value.items() if key in told and entry is not None} or value
-        return ", ".join(f"{key} {entry}" for key, entry in value.items())
-    return ", ".join(map(str, value)) or "none" if isinstance(value, (list, tuple)) else str(value)
+        return f"recipe {value['name']}" if "name" in value else "none"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
 
 
 def default_name(space: str, data: str) -> str:

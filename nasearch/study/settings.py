@@ -168,7 +168,7 @@ class StudySettings:
                 f"workers is {several} in a deterministic study; expected 1, on one device: the order in "
                 "which several candidates end is chance, and with it what is proposed next"
             )
-        choice_of(self.proxy)
+        self._check_proxy()
         if self.features and self.proposer != "surrogate":
             raise SettingsError(
                 f"features is on and sampler is {self.proposer!r}; expected surrogate, which alone has a "
@@ -187,6 +187,24 @@ class StudySettings:
             raise SettingsError(
                 f"study is {self.study!r}; expected a name of letters, digits, '.', '_', '+' and '-' "
                 "that begins with a letter and is no number"
+            )
+
+    def _check_proxy(self) -> None:
+        """Refuse a proxy that does not exist, and settings that say nothing to this one."""
+        proxy = choice_of(self.proxy)
+        for kind, choice in PROXIES.items():
+            for name in choice.own:
+                value = getattr(self, name)
+                if name not in proxy.own and value != default_of(name):
+                    raise SettingsError(
+                        f"{name} is {value!r} and proxy is {self.proxy!r}; "
+                        f"expected proxy {kind}, or no {name}"
+                    )
+        if self.confirm and not proxy.confirms:
+            cheap = " or ".join(name for name, choice in PROXIES.items() if choice.confirms)
+            raise SettingsError(
+                f"confirm is {self.confirm} and proxy is {self.proxy!r}, whose candidates are trained anyway;"
+                f" expected proxy {cheap}, or confirm 0"
             )
 
     @property

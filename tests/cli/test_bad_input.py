@@ -86,6 +86,14 @@ def unknown_device(_place: Path) -> list[str]:
     return ["--device", "cuda:7"]
 
 
+def supernet_of_another_proxy(_place: Path) -> list[str]:
+    return ["--supernet-epochs", "3"]
+
+
+def confirming_what_is_trained(_place: Path) -> list[str]:
+    return ["--confirm", "3", "--proxy", "trained"]
+
+
 def silent_server(_place: Path) -> list[str]:
     return ["--storage", "postgresql://someone:secret@127.0.0.1:1/studies"]
 
@@ -110,6 +118,11 @@ CASES: list[tuple[Callable[[Path], list[str]], tuple[str, ...]]] = [
     (missing_file, ("images.npz: no such file",)),
     (truncated_file, ("images.npz",)),
     (unknown_device, ("device 'cuda:7' is not here; expected one of auto, cpu",)),
+    (
+        supernet_of_another_proxy,
+        ("supernet_epochs is 3 and proxy is 'trained'; expected proxy inherited, or no supernet_epochs",),
+    ),
+    (confirming_what_is_trained, ("confirm is 3", "expected proxy inherited or zero-cost, or confirm 0")),
     (silent_server, ("127.0.0.1:1", "no answer")),
     (not_a_database, ("notes.db", "is not an SQLite database; choose another file")),
 ]

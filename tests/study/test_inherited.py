@@ -178,10 +178,14 @@ def test_two_supernets_are_never_mixed(inherit: Make) -> None:
 
 def test_the_supernet_is_part_of_what_a_study_is(inherit: Make) -> None:
     inherit(supernet_epochs=1)
-    with pytest.raises(StudyError, match=r"exists with another supernet \(recipe, epochs, time\) .*epochs 1"):
+    with pytest.raises(StudyError, match=r"exists with another supernet \(epochs 1, now 2\); give"):
         inherit(supernet_epochs=2)
+    with pytest.raises(
+        StudyError, match=r"supernet \(epochs 1, now none; time in seconds none, now 60\.0\); give"
+    ):
+        inherit(supernet_epochs=None, supernet_time="1m")
     with pytest.raises(StudyError, match="exists with another proxy"):
-        inherit(proxy="trained")
+        inherit(proxy="trained", supernet_epochs=None, confirm=None)
 
 
 @pytest.mark.parametrize(

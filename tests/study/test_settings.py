@@ -33,6 +33,10 @@ def test_the_precisions_are_those_of_the_training() -> None:
     assert PRECISIONS == precision.PRECISIONS
 
 
+def test_none_confirmed_goes_with_every_proxy() -> None:
+    assert StudySettings(confirm=0).confirms == StudySettings(proxy="zero-cost", confirm=0).confirms == 0
+
+
 def test_a_single_text_stands_for_a_list_of_one(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text("limits: params <= 9k\ntime: 90\n")
@@ -65,6 +69,14 @@ def test_a_space_file_beside_the_study_file_is_found(tmp_path: Path) -> None:
         ("study: ..", "study is '..'; expected a name of letters"),
         ("study: '12'", "study is '12'; expected a name .* and is no number"),
         ("study: a/b", "study is 'a/b'; expected a name of letters, digits"),
+        (
+            "supernet_epochs: 3",
+            "yaml: supernet_epochs is 3 and proxy is 'trained'; expected proxy inherited",
+        ),
+        ("supernet_time: 30m\nproxy: zero-cost", "supernet_time is '30m' and proxy is 'zero-cost'; expected"),
+        ("supernet_recipe: quick", "is 'trained'; expected proxy inherited, or no supernet_recipe"),
+        ("confirm: 3", "confirm is 3 .* trained anyway; expected proxy inherited or zero-cost, or confirm 0"),
+        ("confirm: 3\nproxy: table:t.csv", "confirm is 3 and proxy is 'table:t.csv', whose candidates"),
         ("proxy: guess", "proxy is 'guess'; expected trained"),
         ("- 3", "expected keys such as space, data and budget"),
     ],

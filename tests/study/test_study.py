@@ -27,10 +27,12 @@ Make = Callable[..., Study]
     [
         ({"seed": 1}, r"seed \(0, now 1\)"),
         ({"space": "mobile"}, r"space \(tiny, now mobile\)"),
-        ({"epochs": 2}, r"recipe \(epochs, images\) \(.*epochs 1.*, now .*epochs 2"),
+        ({"epochs": 2}, r"recipe \(epochs 1, now 2\);"),
         ({"objectives": ["accuracy", "params"]}, r"objectives \(accuracy, macs, now accuracy, params\)"),
         ({"limits": ["params <= 9k"]}, r"limits \(none, now params <= 9k\)"),
-        ({"deterministic": True}, r"deterministic \(False, now threads"),
+        ({"deterministic": True}, r"deterministic \(off, now on\)"),
+        ({"recipe": "full"}, r"recipe \(proxy, now full\)"),
+        ({"proxy": "inherited"}, r"proxy \(trained, now inherited\); give"),
     ],
 )
 def test_another_study_of_the_same_name_is_refused(

@@ -22,7 +22,9 @@ class ProxyChoice:
         sampler: who proposes where the settings name nobody.
         races: whether there are epochs after which a candidate can be stopped.
         accuracy: what its accuracy is called where a reader could take it for that of a trained network.
-        confirms: how many of the best are trained by themselves afterwards where the settings do not say.
+        confirms: how many of the best are trained by themselves afterwards where the settings do not say; 0
+            where all are trained.
+        own: settings that say something to this kind alone.
     """
 
     home: str
@@ -32,6 +34,7 @@ class ProxyChoice:
     races: bool = False
     confirms: int = 0
     accuracy: str = "accuracy"
+    own: tuple[str, ...] = ()
 
 
 PROXIES: dict[str, ProxyChoice] = {
@@ -42,6 +45,7 @@ PROXIES: dict[str, ProxyChoice] = {
         sampler="evolution",
         confirms=10,
         accuracy="inherited_accuracy",
+        own=("supernet_recipe", "supernet_epochs", "supernet_time"),
     ),
     "zero-cost": ProxyChoice(
         "zero_cost:ZeroCost",
