@@ -74,7 +74,8 @@ class Audit:
         rows: rungs in order, then the verdict, scores and costs.
         failed: networks whose full training failed.
         wanted: networks that were asked for.
-        verdict: the name of the accuracy that the study goes by.
+        verdict: the name of the accuracy, or score, that the study goes by.
+        trained_in_study: whether the study trained its networks itself, shorter.
     """
 
     study: str
@@ -86,6 +87,12 @@ class Audit:
     failed: int = 0
     wanted: int = 0
     verdict: str = "proxy accuracy"
+    trained_in_study: bool = True
+
+    @property
+    def goes_by_accuracy(self) -> bool:
+        """Whether the verdict is an accuracy, a fraction in [0, 1]."""
+        return self.verdict.endswith("accuracy")
 
     @property
     def best(self) -> int:

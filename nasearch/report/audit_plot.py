@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 
 from nasearch.report import sheet
 from nasearch.report.audit import Audit, AuditedNetwork
@@ -28,7 +28,7 @@ def audit_png(audit: Audit, path: str | Path) -> Path:
         ExportError: if the file cannot be written.
     """
     title = f"Audit of {audit.study}"
-    words = f"{audit_line(audit)}; {audit.verdict}: {proxy_words(audit)}"
+    words = f"{audit_line(audit)}\n{audit.verdict}: {proxy_words(audit)}"
     figure = sheet.titled(title, words, 11.0, max(4.2, _ROW * len(audit.rows) + 1.4))
     left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.0))
     figure.subplots_adjust(wspace=0.42)
@@ -39,17 +39,19 @@ def audit_png(audit: Audit, path: str | Path) -> Path:
 
 def _spots(axes: Any, audit: Audit) -> None:
     sheet.dress(axes, f"{audit.verdict} in the study", "accuracy after the full training")
+    rest = "trained to the end" if audit.trained_in_study else "behind the front"
     whole = [network for network in audit.networks if audit.verdict in network.known]
     short = [network for network in audit.networks if audit.verdict not in network.known]
     for networks, label, style in (
-        ([each for each in whole if not each.is_front], "trained to the end", {"color": BLUE}),
+        ([each for each in whole if not each.is_front], rest, {"color": BLUE}),
         ([each for each in whole if each.is_front], "on the front", {"color": ORANGE}),
-        (short, "raced out, at its last epoch", {"facecolors": "none", "edgecolors": GREY}),
+        (short, "raced out (last epoch)", {"facecolors": "none", "edgecolors": GREY}),
     ):
         spots = [(x, each.accuracy) for each in networks if (x := _seen(each, audit)) is not None]
         if spots:
             axes.scatter(*zip(*spots, strict=True), s=46, label=label, zorder=3, **style)
-    for axis in (axes.xaxis, axes.yaxis):
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)))  # more would run into each other
+    for axis in (axes.xaxis, axes.yaxis) if audit.goes_by_accuracy else (axes.yaxis,):
         axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
     _legend(axes)
 
@@ -82,6 +84,7 @@ def _taus(axes: Any, audit: Audit) -> None:
     for tick, row in zip(axes.set_yticklabels(names), audit.rows, strict=True):
         tick.set(color=GREY_TEXT if row.proxy.kind == "cost" else INK, size=10.5)
     axes.set_xlim(-1.05, 1.05)
+    axes.xaxis.set_major_locator(MultipleLocator(0.5))
     axes.set_ylim(len(audit.rows) - 0.4, -0.6)
     _legend(axes)
 

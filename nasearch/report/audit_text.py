@@ -66,12 +66,13 @@ def audit_line(audit: Audit) -> str:
 
 def notes(audit: Audit) -> list[str]:
     """What is to be said below the table, a sentence or two each."""
+    seed = ", with another seed than in the study" if audit.trained_in_study else ""
     found = [
         "Tau: pairs of networks that the proxy orders as the full training does, less those that it turns.",
         f"In brackets: 95 % of {DRAWS:,} resamplings of the networks (percentiles).",
         f"The best {audit.best} are those by the full training.",
         "Costs are no proxies of the study: one that orders no better than they do is worth nothing.",
-        "Each network was trained once, with another seed than in the study: chance makes every tau smaller.",
+        f"Each network was trained once{seed}: chance makes every tau smaller.",
     ]
     short = [row for row in audit.rows if row.tau is not None and row.tau.n < len(audit.networks)]
     if short:

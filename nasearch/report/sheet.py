@@ -25,11 +25,11 @@ def titled(title: str, words: str, width: float, height: float) -> Figure:
 
     Args:
         title: in bold.
-        words: below it, folded where the sheet ends.
+        words: below it, lines of them, folded where the sheet ends.
         width: in inches.
         height: of what is below the headings, in inches.
     """
-    lines = textwrap.wrap(words, int(13 * width))
+    lines = [line for part in words.split("\n") for line in textwrap.wrap(part, int(13 * width))]
     head = 0.82 + 0.17 * len(lines)
     height += head
     figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")

@@ -153,6 +153,7 @@ def audited(study: Study) -> Audit | None:
         failed,
         int(noted.get("n", len(records))),
         verdict,
+        bool(study.rungs),
     )
 
 

@@ -8,9 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from nasearch.pareto import Agreement
-from nasearch.report.audit import AuditedNetwork, Proxy, agreements, best_count
+from nasearch.report import audit_plot
+from nasearch.report.audit import Audit, AuditedNetwork, Proxy, agreements, best_count
 from nasearch.report.audit_plot import audit_png
 from nasearch.report.audit_text import (
     NOT_MADE,
@@ -78,6 +81,31 @@ def test_notes_say_what_the_numbers_cannot() -> None:
     assert "The best 4 are too few for an interval; 8 of them need --n 22." in said
     assert best_count(22) == 8
     assert best_count(21) == 7
+
+
+def test_where_the_study_trained_nothing_no_seed_is_named() -> None:
+    assert "once, with another seed than in the study: chance" in " ".join(notes(AUDIT))
+    said = " ".join(notes(replace(AUDIT, trained_in_study=False)))
+    assert "Each network was trained once: chance makes every tau smaller." in said
+
+
+def spots_of(audit: Audit) -> Axes:
+    axes = Figure().subplots()
+    audit_plot._spots(axes, audit)
+    return axes
+
+
+def test_a_score_is_no_percentage_in_the_picture() -> None:
+    axes = spots_of(AUDIT)
+    assert axes.xaxis.get_major_formatter()(0.5).endswith(" %")
+    scored = tuple(
+        replace(each, known={"zero-cost score": each.known.get("proxy accuracy", 0.2)}) for each in NETWORKS
+    )
+    audit = replace(AUDIT, networks=scored, rows=(), verdict="zero-cost score", trained_in_study=False)
+    axes = spots_of(audit)
+    assert axes.xaxis.get_major_formatter().format_ticks([0.2, 0.5]) == ["0.2", "0.5"]
+    assert axes.yaxis.get_major_formatter()(0.5).endswith(" %")
+    assert axes.get_legend_handles_labels()[1] == ["behind the front", "on the front"]
 
 
 def test_json_has_the_raw_values_and_no_infinity() -> None:

@@ -82,6 +82,7 @@ def test_an_audit_trains_in_a_study_beside_and_agrees_with_scipy(make_study: Mak
     found = study.audit(n=4, epochs=2)
     assert (len(found.networks), found.wanted, found.failed, found.images) == (4, 4, 0, 12)
     assert found.fidelity == "2 epochs x 48 images at 8x8"
+    assert found.trained_in_study
     with given_of(study, "audit") as sibling:
         full = {trial.key: trial.values["accuracy"] for trial in sibling.trials()}
         assert sibling.recipe.epochs == 2

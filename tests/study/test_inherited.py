@@ -327,7 +327,7 @@ def test_a_winner_that_is_finished_needs_the_file_no_more(inherit: Make) -> None
     assert len(study.finishes) == 1  # read back: the test split is not read again
     assert study.confirm(len(study.confirmed())) is not None  # they are there
     audit = study.audit(n=2, epochs=1)
-    assert audit.verdict == "inherited accuracy"
+    assert (audit.verdict, audit.trained_in_study) == ("inherited accuracy", False)
 
 
 def test_tables_json_and_report_call_it_by_its_name(inherit: Make) -> None:
