@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim import Optimizer
 
 from nasearch.data import Dataset
 from nasearch.errors import TrainingError
-from nasearch.nets import Subnet, Supernet
+from nasearch.nets import Network, Supernet
 from nasearch.space import Architecture, Scalar, SearchSpace
 from nasearch.training import checkpoint as checkpoints
 from nasearch.training.batches import TrainingData
-from nasearch.training.distillation import Distillation, distillation_loss
 from nasearch.training.evaluate import evaluate_batches
 from nasearch.training.guard import LossWatch
 from nasearch.training.loop import epoch_seed, global_generators_kept, suited_to
 from nasearch.training.optim import make_optimizer, set_learning_rate
 from nasearch.training.recipe import Recipe
 from nasearch.training.schedule import learning_rate
+from nasearch.training.stagewise import Teacher
 from nasearch.training.step import autocast
 
-FROM_THE_LARGEST = Distillation(temperature=1.0, alpha=1.0)
-"""The smaller networks learn what the largest one says, not the labels (Yu et al. 2020, BigNAS)."""
-DRAWN_A_STEP = 2
+ALONE = 1 / 3
+"""Share of the steps in which the largest network learns by itself, before it teaches the others."""
+DRAWN_A_STEP = 6
+"""Networks that learn from one look at what the teacher does, the dearest part of a step."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class SupernetPoint:
 
     Attributes:
         epoch: counted from 1.
-        train_loss: mean over the epoch's steps of the largest network's loss.
+        train_loss: mean over the epoch's steps: of the largest network's cross-entropy while it learns, then
+            of how far the blocks of others are from its own (`Teacher.loss`).
         largest_accuracy, smallest_accuracy: inherited, on the validation split; fractions in [0, 1].
         lr: learning rate of the epoch's last step.
         seconds: since the training began, of one taken up again of all its parts.
@@ -54,6 +58,7 @@ class SupernetPoint:
     seconds: float
 
 
+Model = TypeVar("Model", bound=nn.Module)
 OnEpoch: TypeAlias = Callable[[SupernetPoint], bool | None]
 
 
@@ -64,7 +69,7 @@ class SupernetResult:
     Attributes:
         curve: a point for each epoch.
         seconds: wall-clock, validation included.
-        steps: of the optimiser; each trains the largest, the smallest and `DRAWN_A_STEP` networks.
+        steps: of the optimiser; each trains the largest network, or `DRAWN_A_STEP` others.
         stopped: the caller's `on_epoch` ended it before the last epoch.
         facts: what became of the checkpoint, where there is something to tell.
     """
@@ -101,7 +106,7 @@ class FairDraw:
         return left.pop()
 
 
-def settle(model: nn.Module, images: Iterable[Tensor]) -> nn.Module:
+def settle(model: Model, images: Iterable[Tensor]) -> Model:
     """Give a network's batch norms the statistics of these images; it is in evaluation mode afterwards.
 
     Norms that stay in evaluation mode while the network trains, as those of a frozen backbone, keep theirs.
@@ -153,25 +158,25 @@ def train_supernet(
     device: str | torch.device = "cpu",
     seed: int = 0,
     precision: str = "float32",
-    distillation: Distillation = FROM_THE_LARGEST,
     on_epoch: OnEpoch | None = None,
     checkpoint: Path | None = None,
 ) -> SupernetResult:
     """Train all networks of a space together, in place.
 
-    Each step adds up the gradients of four networks on one batch: the largest, which learns the labels,
-    and the smallest and `DRAWN_A_STEP` others, which learn what the largest says.
+    In the first part of the steps (`ALONE`) the largest network learns the labels. It is then kept as it is
+    and teaches: in each later step the blocks of `DRAWN_A_STEP` networks, drawn so that all values of a
+    choice come equally often, learn to give what its blocks give. Each part has the whole schedule of the
+    learning rate.
 
     Args:
         supernet: is moved to `device`.
         dataset: its training split is learnt, its validation split read after each epoch.
         recipe: as for a network alone; its moving average and patience are not used.
-        largest: the network of its space that bounds the others from above, and teaches them.
-        smallest: the one that bounds them from below.
+        largest: the network of its space that teaches the others.
+        smallest: one at the other end, whose accuracy is told, too.
         device: where to train.
         seed: of the batches and of the networks that are drawn.
         precision: float32, or bfloat16 for automatic mixed precision.
-        distillation: of the others from the largest.
         on_epoch: called after each epoch; the training ends there if it returns False.
         checkpoint: file for the state, written after every epoch before `on_epoch` sees it. Taken up if
             it is there and of this very training: on a CPU the result is then the same as if it had never
@@ -181,14 +186,13 @@ def train_supernet(
         BuildError: if an architecture is none of the supernet's space.
         TrainingError: if the loss stops being finite, naming epoch and step.
 
-    Source: Yu et al. 2019 and 2020, "Universally Slimmable Networks" and "BigNAS" (the sandwich rule,
-    in-place distillation).
+    Source: Li et al. 2020, "Block-wisely Supervised Neural Architecture Search with Knowledge Distillation";
+    Chu et al. 2021, "FairNAS".
     """
     device = torch.device(device)
     with global_generators_kept(device), suited_to(device):
         run = _Run(supernet.to(device), dataset, recipe, device, seed)
-        run.between = (largest, smallest)
-        run.precision, run.distillation = precision, distillation
+        run.between, run.precision = (largest, smallest), precision
         if checkpoint is not None:
             run.take_up(checkpoint)
         return run.all_epochs(on_epoch)
@@ -205,17 +209,24 @@ class _Run:
         self.fingerprint = dataset.fingerprint
         self.data = TrainingData(dataset, recipe, device, seed)
         self.steps = len(self.data.training)
-        # a matrix of a window that decays goes to nothing, not to the identity
-        self.optimizer = make_optimizer(supernet, recipe, device, undecayed=supernet.matrices.parameters())
+        self.alone = math.ceil(recipe.epochs * self.steps * ALONE)
         self.parameters = [each for each in supernet.parameters() if each.requires_grad]
-        if recipe.optimizer == "sgd" and recipe.momentum:
-            for each in self.parameters:  # torch's fused step cannot begin with some of them, later others
-                self.optimizer.state[each]["momentum_buffer"] = torch.zeros_like(each)
+        self.optimizer = self.fresh_optimizer()
+        self.teacher: Teacher | None = None
         self.between: tuple[Architecture, ...] = ()
-        self.precision, self.distillation = "float32", FROM_THE_LARGEST
+        self.precision = "float32"
         self.curve: list[SupernetPoint] = []
         self.facts: dict[str, str] = {}
         self.checkpoint: Path | None = None
+
+    def fresh_optimizer(self) -> Optimizer:
+        # a matrix of a window that decays goes to nothing, not to the identity
+        undecayed = self.supernet.matrices.parameters()
+        optimizer = make_optimizer(self.supernet, self.recipe, self.device, undecayed=undecayed)
+        if self.recipe.optimizer == "sgd" and self.recipe.momentum:
+            for each in self.parameters:  # torch's fused step cannot begin with some of them, later others
+                optimizer.state[each]["momentum_buffer"] = torch.zeros_like(each)
+        return optimizer
 
     def all_epochs(self, on_epoch: OnEpoch | None) -> SupernetResult:
         going = True
@@ -232,38 +243,57 @@ class _Run:
         # anew for each epoch, so that one that is taken up again draws what it would have drawn
         torch.manual_seed(epoch_seed(self.seed, epoch))
         fair = FairDraw(self.supernet.space, epoch_seed(self.seed, epoch))
-        ends = [self.supernet.subnet(each).train() for each in self.between]
         watch = LossWatch(self.steps, self.device)
         lr = 0.0
-        for step, (images, labels) in enumerate(self.data.training.epoch(epoch)):
-            lr = learning_rate((epoch - 1) * self.steps + step, self.recipe.epochs * self.steps, self.recipe)
+        for step, (images, labels) in enumerate(self.data.training.epoch(epoch), (epoch - 1) * self.steps):
+            if step == self.alone:
+                self.begin_to_teach(self.supernet.extract(self.between[0]))
+            lr = self.learning_rate(step)
             set_learning_rate(self.optimizer, lr)
-            drawn = [self.supernet.subnet(fair.draw()).train() for _ in range(DRAWN_A_STEP)]
-            self.refuse_bad(epoch, watch.add(self.step([*ends, *drawn], images, labels)))
+            self.optimizer.zero_grad(set_to_none=True)
+            loss = self.learn(images, labels) if self.teacher is None else self.teach(fair, images)
+            if self.recipe.grad_clip:
+                nn.utils.clip_grad_norm_(self.parameters, self.recipe.grad_clip)
+            self.optimizer.step()
+            self.refuse_bad(epoch, watch.add(loss))
         self.refuse_bad(epoch, watch.first_bad())
         largest, smallest = (inherited_accuracy(self.supernet, each, self.data) for each in self.between)
         return SupernetPoint(epoch, watch.mean(), largest, smallest, lr, self.seconds())
 
-    def step(self, networks: list[Subnet], images: Tensor, labels: Tensor) -> Tensor:
-        """One update by the gradients of all networks; the loss of the first one, on the labels."""
-        self.optimizer.zero_grad(set_to_none=True)
-        largest, *others = networks
-        logits = self.logits(largest, images)
-        loss = self.label_loss(logits, labels)
+    def learning_rate(self, step: int) -> float:
+        """Of a step of the whole training, counted from 0; the schedule begins anew with the teaching."""
+        if step < self.alone:
+            return learning_rate(step, self.alone, self.recipe)
+        steps = self.recipe.epochs * self.steps - self.alone
+        return learning_rate(step - self.alone, steps, self.recipe)
+
+    def begin_to_teach(self, network: Network) -> None:
+        """Keep the largest network as it is now; what the optimiser remembers of it is forgotten."""
+        self.teacher = Teacher(settle(network, self.data.plain()))
+        self.optimizer = self.fresh_optimizer()
+
+    def learn(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Gradients of the largest network's loss on the labels, and that loss."""
+        largest = self.supernet.subnet(self.between[0]).train()
+        with autocast(self.precision, self.device):
+            logits = largest(images)
+        loss = self.label_loss(logits.float(), labels)
         loss.backward()
-        for network in others:
-            own = self.logits(network, images)
-            labelled = self.label_loss(own, labels)
-            distillation_loss(own, logits, labelled, self.distillation).backward()
-        if self.recipe.grad_clip:
-            nn.utils.clip_grad_norm_(self.parameters, self.recipe.grad_clip)
-        self.optimizer.step()
         return loss.detach()
 
-    def logits(self, network: nn.Module, images: Tensor) -> Tensor:
+    def teach(self, fair: FairDraw, images: Tensor) -> Tensor:
+        """Gradients of all networks of a step, and the mean of their losses."""
+        assert self.teacher is not None
+        losses = []
         with autocast(self.precision, self.device):
-            logits: Tensor = network(images)
-        return logits.float()
+            lesson = self.teacher.lesson(images)
+        for _ in range(DRAWN_A_STEP):
+            network = self.supernet.subnet(fair.draw()).train()
+            with autocast(self.precision, self.device):
+                loss = self.teacher.loss(network, images, lesson)
+            loss.backward()
+            losses.append(loss.detach())
+        return torch.stack(losses).mean()
 
     def label_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
@@ -287,7 +317,7 @@ class _Run:
             "space": self.supernet.space.text,
             "between": [each.key for each in self.between],
             "precision": self.precision,
-            "distillation": asdict(self.distillation),
+            "teaching": [ALONE, DRAWN_A_STEP],
         }
         return checkpoints.belongs_to(self.supernet, **what)
 
@@ -301,6 +331,10 @@ class _Run:
             return
         self.facts["checkpoint"] = f"taken up after epoch {len(state['curve'])}"
         self.supernet.load_state_dict(state["supernet"])
+        if state["teacher"] is not None:
+            network = self.supernet.extract(self.between[0])
+            network.load_state_dict(state["teacher"])
+            self.teacher = Teacher(network.to(self.device))
         # the groups are the recipe's, and on a GPU hold the tensor of the rate
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
@@ -317,6 +351,9 @@ class _Run:
             "seconds": self.seconds(),
             "supernet": checkpoints.held(self.supernet.state_dict(), "cpu"),
             "optimizer": checkpoints.held(self.optimizer.state_dict()["state"], "cpu"),
+            "teacher": None
+            if self.teacher is None
+            else checkpoints.held(self.teacher.network.state_dict(), "cpu"),
         }
         try:
             checkpoints.write(self.checkpoint, state)

@@ -1,0 +1,148 @@
+"""Stage-wise distillation: each stage of a network learns to give what that of the largest network gives.
+
+A stage reads what the teacher gives before it, not what the stages before it give, so all stages learn at
+once, none waits for the others, and stages that never met fit together afterwards.
+
+Source: Li et al. 2020, "Block-wisely Supervised Neural Architecture Search with Knowledge Distillation".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.hooks import RemovableHandle
+
+from nasearch.nets import Network, Subnet
+from nasearch.space import Architecture
+from nasearch.training.distillation import Distillation, distillation_loss
+
+WHAT_IT_SAYS = Distillation(temperature=1.0, alpha=1.0)
+"""The head learns what the teacher says, not the labels."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a teacher gives for a batch.
+
+    Attributes:
+        maps: (N, C, H, W) after each of its blocks.
+        logits: (N, classes).
+    """
+
+    maps: tuple[Tensor, ...]
+    logits: Tensor
+
+
+class Teacher:
+    """A trained network that teaches the stages of other networks of its space.
+
+    Args:
+        network: is put into evaluation mode and gets no gradients.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network = network.eval().requires_grad_(False)
+        names = [block.name for block in network.architecture.blocks]
+        self._at = {name: index for index, name in enumerate(names)}
+        self._ends = {_stage(name): index for index, name in enumerate(names)}
+
+    def lesson(self, images: Tensor) -> Lesson:
+        """What it gives for images (N, C, H, W)."""
+        maps: list[Tensor] = []
+        hooks = [
+            block.register_forward_hook(lambda *seen: maps.append(seen[2])) for block in self.network.blocks
+        ]
+        with torch.no_grad(), _hooked(hooks):
+            logits = self.network(images)
+        return Lesson(tuple(maps), logits.float())
+
+    def matches(self, architecture: Architecture) -> list[int | None]:
+        """For each block of a network the teacher's block that stands where it stands.
+
+        To the last block of a stage it is the last one of the teacher's, however deep; to others it is the
+        one of their own name. None where the teacher has no such stage or block.
+        """
+        names = [block.name for block in architecture.blocks]
+        last = {_stage(name): index for index, name in enumerate(names)}
+        return [
+            self._ends.get(_stage(name)) if last[_stage(name)] == index else self._at.get(name)
+            for index, name in enumerate(names)
+        ]
+
+    def loss(self, subnet: Subnet, images: Tensor, lesson: Lesson) -> Tensor:
+        """The sum over a network's stages of how far they are from the lesson.
+
+        Of each stage it is the mean squared difference of its last map in units of the teacher's variance.
+        Where a network is narrower, its channels are the teacher's first ones; where its maps have another
+        size, the teacher's are pooled. The head reads what the last stage gives, and adds the divergence of
+        its logits.
+
+        Args:
+            subnet: in training mode.
+            images: (N, C, H, W), those of the lesson.
+            lesson: of this teacher.
+        """
+        architecture = subnet.architecture
+        matches, stages = self.matches(architecture), [_stage(block.name) for block in architecture.blocks]
+        losses: list[Tensor] = []
+
+        def given(index: int, found: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            sources = [index + offset for offset in architecture.blocks[index].inputs]
+            return tuple(
+                own if source < 0 or stages[source] == stages[index] else _read(lesson, matches[source], own)
+                for source, own in zip(sources, found, strict=True)
+            )
+
+        def compare(index: int, made: Tensor) -> None:
+            wanted = _like(lesson, matches[index], made)
+            if wanted is not None:
+                made = made[:, : wanted.shape[1]].float()
+                losses.append(F.mse_loss(made, wanted) / wanted.var().clamp_min(1e-6))
+
+        hooks = []
+        for index, block in enumerate(subnet.network.blocks):
+            hooks.append(block.register_forward_pre_hook(lambda _, found, at=index: given(at, found)))
+            if stages[index] not in stages[index + 1 :]:
+                hooks.append(block.register_forward_hook(lambda _, __, made, at=index: compare(at, made)))
+        with _hooked(hooks):
+            logits = subnet(images).float()
+        divergence = distillation_loss(logits, lesson.logits, logits.new_zeros(()), WHAT_IT_SAYS)
+        return torch.stack([divergence, *losses]).sum()
+
+
+def _stage(name: str) -> str:
+    """Of "stage1.block2" it is "stage1"; a block without a stage, such as the stem, is one of its own."""
+    return name.rpartition(".")[0] or name
+
+
+def _like(lesson: Lesson, match: int | None, own: Tensor) -> Tensor | None:
+    """A teacher's map with the channels and the size of another, as far as it has them; None without one."""
+    if match is None:
+        return None
+    found = lesson.maps[match][:, : own.shape[1]].float()
+    return (
+        found
+        if found.shape[2:] == own.shape[2:]
+        else F.adaptive_avg_pool2d(found, (own.shape[2], own.shape[3]))
+    )
+
+
+def _read(lesson: Lesson, match: int | None, own: Tensor) -> Tensor:
+    """What a block reads in the place of what the network itself gives there."""
+    found = _like(lesson, match, own)
+    return own if found is None or found.shape != own.shape else found.to(own.dtype)
+
+
+@contextmanager
+def _hooked(hooks: list[RemovableHandle]) -> Iterator[None]:
+    """Hooks that act for a while."""
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

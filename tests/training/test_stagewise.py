@@ -1,0 +1,174 @@
+"""What the stages of a network learn from those of the largest one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import nasearch as nas
+from nasearch.space import Scalar
+from nasearch.training.stagewise import Teacher
+from nasearch.training.supernet import settle
+
+SPACE = """
+stem: {kind: conv, channels: [8, 16]}
+stages:
+  - channels: [8, 16]
+    depth: [1, 2, 3]
+    block: {one_of: [{kind: conv, kernel: [1, 3]}, {kind: mbconv, expand: 2}]}
+  - channels: 16
+    stride: [1, 2]
+    depth: [1, 2]
+    block: {kind: conv, kernel: 3}
+head: {kind: linear}
+"""
+IMAGES = torch.rand(16, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def space() -> nas.SearchSpace:
+    return nas.SearchSpace.parse(SPACE)
+
+
+@pytest.fixture
+def supernet(space: nas.SearchSpace) -> nas.Supernet:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nas.Supernet(space, num_classes=3, in_channels=1)
+
+
+def network(space: nas.SearchSpace, **chosen: Scalar) -> nas.Architecture:
+    """One of the space: the last value of each choice that is not given; `__` stands for a dot."""
+    wanted = {name.replace("__", "."): value for name, value in chosen.items()}
+    return space.propose(lambda name, values: wanted.get(name, list(values)[-1]))
+
+
+def teacher_of(supernet: nas.Supernet) -> Teacher:
+    largest = network(supernet.space, stage2__stride=1)
+    return Teacher(settle(supernet.extract(largest), [IMAGES]))
+
+
+def watched(subnet: nas.Subnet) -> tuple[list[tuple[Tensor, ...]], list[Tensor]]:
+    """What each block reads and what it makes, in the next forward pass."""
+    read: list[tuple[Tensor, ...]] = []
+    made: list[Tensor] = []
+
+    def note(_: nn.Module, found: tuple[Tensor, ...], given: Tensor) -> None:
+        read.append(found)
+        made.append(given)
+
+    for part in (*subnet.network.blocks, subnet.network.head):
+        part.register_forward_hook(note)
+    return read, made
+
+
+def test_the_end_of_a_stage_learns_what_the_whole_stage_gives(supernet: nas.Supernet) -> None:
+    """The teacher: stem, stage1 of three blocks, stage2 of two: outputs 0, 1 2 3, 4 5."""
+    teacher = teacher_of(supernet)
+    for depths, wanted in (((3, 2), [0, 1, 2, 3, 4, 5]), ((2, 1), [0, 1, 3, 5]), ((1, 2), [0, 3, 4, 5])):
+        first, second = depths
+        assert teacher.matches(network(supernet.space, stage1__depth=first, stage2__depth=second)) == wanted
+
+
+def test_where_the_teacher_has_no_such_block_nothing_is_learnt(supernet: nas.Supernet) -> None:
+    shallow = network(supernet.space, stage1__depth=1, stage2__depth=1, stage2__stride=1)
+    teacher = Teacher(settle(supernet.extract(shallow), [IMAGES]))
+    deep = network(supernet.space, stage1__depth=3, stage2__depth=1)
+    assert teacher.matches(deep) == [0, 1, None, 1, 2]
+    loss = teacher.loss(supernet.subnet(deep).train(), IMAGES, teacher.lesson(IMAGES))
+    loss.backward()
+    assert bool(loss.isfinite())
+
+
+def test_the_teacher_itself_has_nothing_to_learn(supernet: nas.Supernet) -> None:
+    """Its batch norms took the statistics of the same images, with n - 1 in the place of n."""
+    teacher = teacher_of(supernet)
+    lesson = teacher.lesson(IMAGES)
+    itself = network(supernet.space, stage2__stride=1)
+    assert teacher.loss(supernet.subnet(itself).train(), IMAGES, lesson).item() < 1e-3
+    for other in ({"stage1__block2__kind": "conv"}, {"stage1__depth": 1}):
+        subnet = supernet.subnet(network(supernet.space, stage2__stride=1, **other)).train()
+        assert teacher.loss(subnet, IMAGES, lesson).item() > 0.1
+
+
+def test_a_narrower_and_smaller_network_is_compared_with_the_first_channels_and_pooled(
+    supernet: nas.Supernet,
+) -> None:
+    """A stem of 8 channels is the first half of one of 16: no difference there."""
+    teacher = teacher_of(supernet)
+    lesson = teacher.lesson(IMAGES)
+    chosen = {"stem__channels": 8, "stage1__channels": 8, "stage2__stride": 2}
+    subnet = supernet.subnet(network(supernet.space, **chosen)).train()
+    read, made = watched(subnet)
+    assert bool(teacher.loss(subnet, IMAGES, lesson).isfinite())
+    assert torch.allclose(made[0], lesson.maps[0][:, :8], atol=0.1)
+    assert torch.equal(read[1][0], lesson.maps[0][:, :8])
+    assert torch.equal(read[2][0], made[1])  # within a stage each block reads the one before it
+    assert torch.equal(read[4][0], lesson.maps[3][:, :8])
+    assert made[5].shape[2:] == (4, 4)
+
+
+def test_the_loss_is_that_of_the_stages_and_the_head(supernet: nas.Supernet) -> None:
+    """A network that is the teacher but for the stride of its last stage."""
+    teacher = teacher_of(supernet)
+    lesson = teacher.lesson(IMAGES)
+    subnet = supernet.subnet(network(supernet.space, stage2__stride=2)).train()
+    _, made = watched(subnet)
+    total = teacher.loss(subnet, IMAGES, lesson).item()
+    wanted = torch.nn.functional.avg_pool2d(lesson.maps[5], 2)
+    stage = ((made[5] - wanted) ** 2).mean() / wanted.var()
+    said = lesson.logits.softmax(1)
+    head = (said * (said.log() - made[6].softmax(1).log())).sum(1).mean()
+    assert total == pytest.approx((stage + head).item(), abs=2e-3)
+    assert stage.item() > 0.1
+
+
+def test_a_stage_learns_the_same_whatever_stands_before_it(supernet: nas.Supernet) -> None:
+    teacher = teacher_of(supernet)
+    lesson = teacher.lesson(IMAGES)
+    kernel = "weights.stage2/block1/conv"
+    name = next(each for each, _ in supernet.named_parameters() if each.startswith(kernel))
+    gradients = []
+    for before in ("conv", "mbconv"):
+        supernet.zero_grad()
+        path = network(supernet.space, stage1__block3__kind=before, stage2__stride=1)
+        teacher.loss(supernet.subnet(path).train(), IMAGES, lesson).backward()
+        gradients.append(supernet.get_parameter(name).grad)
+    assert gradients[0] is not None
+    assert gradients[1] is not None
+    assert torch.equal(gradients[0], gradients[1])
+
+
+def test_the_teacher_is_left_as_it_is_and_no_hook_stays(supernet: nas.Supernet) -> None:
+    teacher = teacher_of(supernet)
+    before = {name: value.clone() for name, value in teacher.network.state_dict().items()}
+    subnet = supernet.subnet(network(supernet.space, stage1__depth=1)).train()
+    teacher.loss(subnet, IMAGES, teacher.lesson(IMAGES)).backward()
+    assert all(torch.equal(before[name], value) for name, value in teacher.network.state_dict().items())
+    assert all(value.grad is None for value in teacher.network.parameters())
+    for block in (*teacher.network.blocks, *subnet.network.blocks):
+        assert not block._forward_hooks
+        assert not block._forward_pre_hooks
+
+
+def test_cells_of_two_inputs_read_what_the_teacher_gives_before_their_stage() -> None:
+    space = nas.SearchSpace.parse(
+        """
+stem: {kind: conv, channels: 8}
+cell: {inputs: 2, nodes: 2, ops: [skip_connect, sep_conv_3x3]}
+stacks: [{channels: 8, cells: 2}, {channels: 16, cells: 1, reduction: cell}]
+head: {kind: linear}
+"""
+    )
+    supernet = nas.Supernet(space, num_classes=3, in_channels=1)
+    teacher = Teacher(settle(supernet.extract(space.sample(0)), [IMAGES]))
+    lesson = teacher.lesson(IMAGES)
+    subnet = supernet.subnet(space.sample(1)).train()
+    read, made = watched(subnet)
+    teacher.loss(subnet, IMAGES, lesson).backward()
+    reduction, cell = 3, 4
+    assert torch.equal(read[reduction][0], lesson.maps[1])
+    assert torch.equal(read[reduction][1], lesson.maps[2])
+    assert torch.equal(read[cell][0], lesson.maps[2])
+    assert torch.equal(read[cell][1], made[reduction])
