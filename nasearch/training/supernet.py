@@ -22,13 +22,13 @@ from nasearch.nets import Network, Supernet
 from nasearch.space import Architecture, Scalar, SearchSpace
 from nasearch.training import checkpoint as checkpoints
 from nasearch.training.batches import TrainingData
+from nasearch.training.blockwise import HELPED, Teacher
 from nasearch.training.evaluate import evaluate_batches
 from nasearch.training.guard import LossWatch
 from nasearch.training.loop import epoch_seed, global_generators_kept, suited_to
 from nasearch.training.optim import make_optimizer, set_learning_rate
 from nasearch.training.recipe import Recipe
 from nasearch.training.schedule import learning_rate
-from nasearch.training.stagewise import Teacher
 from nasearch.training.step import autocast
 
 ALONE = 1 / 3
@@ -243,6 +243,7 @@ class _Run:
         # anew for each epoch, so that one that is taken up again draws what it would have drawn
         torch.manual_seed(epoch_seed(self.seed, epoch))
         fair = FairDraw(self.supernet.space, epoch_seed(self.seed, epoch))
+        chance = random.Random(epoch_seed(self.seed, epoch))
         watch = LossWatch(self.steps, self.device)
         lr = 0.0
         for step, (images, labels) in enumerate(self.data.training.epoch(epoch), (epoch - 1) * self.steps):
@@ -251,7 +252,7 @@ class _Run:
             lr = self.learning_rate(step)
             set_learning_rate(self.optimizer, lr)
             self.optimizer.zero_grad(set_to_none=True)
-            loss = self.learn(images, labels) if self.teacher is None else self.teach(fair, images)
+            loss = self.learn(images, labels) if self.teacher is None else self.teach(fair, chance, images)
             if self.recipe.grad_clip:
                 nn.utils.clip_grad_norm_(self.parameters, self.recipe.grad_clip)
             self.optimizer.step()
@@ -281,7 +282,7 @@ class _Run:
         loss.backward()
         return loss.detach()
 
-    def teach(self, fair: FairDraw, images: Tensor) -> Tensor:
+    def teach(self, fair: FairDraw, chance: random.Random, images: Tensor) -> Tensor:
         """Gradients of all networks of a step, and the mean of their losses."""
         assert self.teacher is not None
         losses = []
@@ -290,7 +291,7 @@ class _Run:
         for _ in range(DRAWN_A_STEP):
             network = self.supernet.subnet(fair.draw()).train()
             with autocast(self.precision, self.device):
-                loss = self.teacher.loss(network, images, lesson)
+                loss = self.teacher.loss(network, images, lesson, chance)
             loss.backward()
             losses.append(loss.detach())
         return torch.stack(losses).mean()
@@ -317,7 +318,7 @@ class _Run:
             "space": self.supernet.space.text,
             "between": [each.key for each in self.between],
             "precision": self.precision,
-            "teaching": [ALONE, DRAWN_A_STEP],
+            "teaching": [ALONE, DRAWN_A_STEP, HELPED],
         }
         return checkpoints.belongs_to(self.supernet, **what)
 

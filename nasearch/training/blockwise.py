@@ -1,13 +1,15 @@
-"""Stage-wise distillation: each stage of a network learns to give what that of the largest network gives.
+"""Block-wise distillation: each block of a network learns to give what the largest network gives there.
 
-A stage reads what the teacher gives before it, not what the stages before it give, so all stages learn at
-once, none waits for the others, and stages that never met fit together afterwards.
+Half of the blocks read what the teacher gives before them, and learn on their own; the others read what the
+network itself gives, and learn to live with its faults. So blocks that never met fit together.
 
-Source: Li et al. 2020, "Block-wisely Supervised Neural Architecture Search with Knowledge Distillation".
+Source: Li et al. 2020, "Block-wisely Supervised Neural Architecture Search with Knowledge Distillation"; there
+every part reads the teacher.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +23,8 @@ from nasearch.nets import Network, Subnet
 from nasearch.space import Architecture
 from nasearch.training.distillation import Distillation, distillation_loss
 
+HELPED = 0.5
+"""Share of the blocks that read the teacher's maps."""
 WHAT_IT_SAYS = Distillation(temperature=1.0, alpha=1.0)
 """The head learns what the teacher says, not the labels."""
 
@@ -39,7 +43,7 @@ class Lesson:
 
 
 class Teacher:
-    """A trained network that teaches the stages of other networks of its space.
+    """A trained network that teaches the blocks of other networks of its space.
 
     Args:
         network: is put into evaluation mode and gets no gradients.
@@ -74,27 +78,29 @@ class Teacher:
             for index, name in enumerate(names)
         ]
 
-    def loss(self, subnet: Subnet, images: Tensor, lesson: Lesson) -> Tensor:
-        """The sum over a network's stages of how far they are from the lesson.
+    def loss(self, subnet: Subnet, images: Tensor, lesson: Lesson, chance: random.Random) -> Tensor:
+        """The sum over a network's blocks of how far they are from the lesson.
 
-        Of each stage it is the mean squared difference of its last map in units of the teacher's variance.
+        Of each block it is the mean squared difference of what it gives in units of the teacher's variance.
         Where a network is narrower, its channels are the teacher's first ones; where its maps have another
-        size, the teacher's are pooled. The head reads what the last stage gives, and adds the divergence of
-        its logits.
+        size, the teacher's are pooled. The head adds the divergence of its logits.
 
         Args:
             subnet: in training mode.
             images: (N, C, H, W), those of the lesson.
             lesson: of this teacher.
+            chance: says of each block whether it reads what the teacher gives before it (`HELPED` of them) or
+                what the network itself gives.
         """
         architecture = subnet.architecture
-        matches, stages = self.matches(architecture), [_stage(block.name) for block in architecture.blocks]
+        matches = self.matches(architecture)
+        helped = [chance.random() < HELPED for _ in matches]
         losses: list[Tensor] = []
 
         def given(index: int, found: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             sources = [index + offset for offset in architecture.blocks[index].inputs]
             return tuple(
-                own if source < 0 or stages[source] == stages[index] else _read(lesson, matches[source], own)
+                _read(lesson, matches[source], own) if source >= 0 else own
                 for source, own in zip(sources, found, strict=True)
             )
 
@@ -106,9 +112,9 @@ class Teacher:
 
         hooks = []
         for index, block in enumerate(subnet.network.blocks):
-            hooks.append(block.register_forward_pre_hook(lambda _, found, at=index: given(at, found)))
-            if stages[index] not in stages[index + 1 :]:
-                hooks.append(block.register_forward_hook(lambda _, __, made, at=index: compare(at, made)))
+            if helped[index]:
+                hooks.append(block.register_forward_pre_hook(lambda _, found, at=index: given(at, found)))
+            hooks.append(block.register_forward_hook(lambda _, __, made, at=index: compare(at, made)))
         with _hooked(hooks):
             logits = subnet(images).float()
         divergence = distillation_loss(logits, lesson.logits, logits.new_zeros(()), WHAT_IT_SAYS)
