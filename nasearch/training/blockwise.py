@@ -3,8 +3,8 @@
 Half of the blocks read what the teacher gives before them, and learn on their own; the others read what the
 network itself gives, and learn to live with its faults. So blocks that never met fit together.
 
-Source: Li et al. 2020, "Block-wisely Supervised Neural Architecture Search with Knowledge Distillation"; there
-every part reads the teacher.
+Source: Li et al. 2020, "Block-wisely Supervised Neural Architecture Search with Knowledge Distillation";
+there every part reads the teacher.
 """
 
 from __future__ import annotations

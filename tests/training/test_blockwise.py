@@ -1,6 +1,8 @@
-"""What the stages of a network learn from those of the largest one."""
+"""What the blocks of a network learn from those of the largest one."""
 
 from __future__ import annotations
+
+import random
 
 import pytest
 import torch
@@ -8,7 +10,7 @@ from torch import Tensor, nn
 
 import nasearch as nas
 from nasearch.space import Scalar
-from nasearch.training.stagewise import Teacher
+from nasearch.training.blockwise import Teacher
 from nasearch.training.supernet import settle
 
 SPACE = """
@@ -24,6 +26,20 @@ stages:
 head: {kind: linear}
 """
 IMAGES = torch.rand(16, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+class Coin(random.Random):
+    """Comes down on the same side always."""
+
+    def __init__(self, helped: bool) -> None:
+        super().__init__()
+        self._value = 0.0 if helped else 1.0
+
+    def random(self) -> float:
+        return self._value
+
+
+HELPED, ALONE = Coin(True), Coin(False)
 
 
 @pytest.fixture
@@ -76,7 +92,7 @@ def test_where_the_teacher_has_no_such_block_nothing_is_learnt(supernet: nas.Sup
     teacher = Teacher(settle(supernet.extract(shallow), [IMAGES]))
     deep = network(supernet.space, stage1__depth=3, stage2__depth=1)
     assert teacher.matches(deep) == [0, 1, None, 1, 2]
-    loss = teacher.loss(supernet.subnet(deep).train(), IMAGES, teacher.lesson(IMAGES))
+    loss = teacher.loss(supernet.subnet(deep).train(), IMAGES, teacher.lesson(IMAGES), HELPED)
     loss.backward()
     assert bool(loss.isfinite())
 
@@ -86,10 +102,10 @@ def test_the_teacher_itself_has_nothing_to_learn(supernet: nas.Supernet) -> None
     teacher = teacher_of(supernet)
     lesson = teacher.lesson(IMAGES)
     itself = network(supernet.space, stage2__stride=1)
-    assert teacher.loss(supernet.subnet(itself).train(), IMAGES, lesson).item() < 1e-3
+    assert teacher.loss(supernet.subnet(itself).train(), IMAGES, lesson, HELPED).item() < 1e-3
     for other in ({"stage1__block2__kind": "conv"}, {"stage1__depth": 1}):
         subnet = supernet.subnet(network(supernet.space, stage2__stride=1, **other)).train()
-        assert teacher.loss(subnet, IMAGES, lesson).item() > 0.1
+        assert teacher.loss(subnet, IMAGES, lesson, HELPED).item() > 0.1
 
 
 def test_a_narrower_and_smaller_network_is_compared_with_the_first_channels_and_pooled(
@@ -101,50 +117,62 @@ def test_a_narrower_and_smaller_network_is_compared_with_the_first_channels_and_
     chosen = {"stem__channels": 8, "stage1__channels": 8, "stage2__stride": 2}
     subnet = supernet.subnet(network(supernet.space, **chosen)).train()
     read, made = watched(subnet)
-    assert bool(teacher.loss(subnet, IMAGES, lesson).isfinite())
+    assert bool(teacher.loss(subnet, IMAGES, lesson, HELPED).isfinite())
     assert torch.allclose(made[0], lesson.maps[0][:, :8], atol=0.1)
     assert torch.equal(read[1][0], lesson.maps[0][:, :8])
-    assert torch.equal(read[2][0], made[1])  # within a stage each block reads the one before it
     assert torch.equal(read[4][0], lesson.maps[3][:, :8])
-    assert made[5].shape[2:] == (4, 4)
+    assert made[4].shape[2:] == (4, 4)
+    assert torch.equal(read[5][0], torch.nn.functional.avg_pool2d(lesson.maps[4], 2))
 
 
-def test_the_loss_is_that_of_the_stages_and_the_head(supernet: nas.Supernet) -> None:
+def test_blocks_without_help_read_what_the_network_gives(supernet: nas.Supernet) -> None:
+    teacher = teacher_of(supernet)
+    subnet = supernet.subnet(network(supernet.space)).train()
+    read, made = watched(subnet)
+    teacher.loss(subnet, IMAGES, teacher.lesson(IMAGES), ALONE)
+    assert all(torch.equal(found[0], given) for found, given in zip(read[1:], made[:-1], strict=True))
+
+
+def test_the_loss_is_that_of_the_blocks_and_the_head(supernet: nas.Supernet) -> None:
     """A network that is the teacher but for the stride of its last stage."""
     teacher = teacher_of(supernet)
     lesson = teacher.lesson(IMAGES)
     subnet = supernet.subnet(network(supernet.space, stage2__stride=2)).train()
     _, made = watched(subnet)
-    total = teacher.loss(subnet, IMAGES, lesson).item()
-    wanted = torch.nn.functional.avg_pool2d(lesson.maps[5], 2)
-    stage = ((made[5] - wanted) ** 2).mean() / wanted.var()
+    total = teacher.loss(subnet, IMAGES, lesson, HELPED).item()
+    blocks = []
+    for index in (4, 5):
+        wanted = torch.nn.functional.avg_pool2d(lesson.maps[index], 2)
+        blocks.append(((made[index] - wanted) ** 2).mean() / wanted.var())
     said = lesson.logits.softmax(1)
     head = (said * (said.log() - made[6].softmax(1).log())).sum(1).mean()
-    assert total == pytest.approx((stage + head).item(), abs=2e-3)
-    assert stage.item() > 0.1
+    assert total == pytest.approx((sum(blocks) + head).item(), abs=2e-3)
+    assert blocks[0].item() > 0.1
 
 
-def test_a_stage_learns_the_same_whatever_stands_before_it(supernet: nas.Supernet) -> None:
+def test_a_helped_block_learns_the_same_whatever_stands_before_it(supernet: nas.Supernet) -> None:
     teacher = teacher_of(supernet)
     lesson = teacher.lesson(IMAGES)
-    kernel = "weights.stage2/block1/conv"
+    kernel = "weights.stage1/block2/conv"
     name = next(each for each, _ in supernet.named_parameters() if each.startswith(kernel))
-    gradients = []
-    for before in ("conv", "mbconv"):
-        supernet.zero_grad()
-        path = network(supernet.space, stage1__block3__kind=before, stage2__stride=1)
-        teacher.loss(supernet.subnet(path).train(), IMAGES, lesson).backward()
-        gradients.append(supernet.get_parameter(name).grad)
-    assert gradients[0] is not None
-    assert gradients[1] is not None
-    assert torch.equal(gradients[0], gradients[1])
+    for chance in (HELPED, ALONE):
+        gradients = []
+        for before in ("conv", "mbconv"):
+            supernet.zero_grad()
+            kinds = {"stage1__block1__kind": before, "stage1__block2__kind": "conv"}
+            subnet = supernet.subnet(network(supernet.space, **kinds)).train()
+            teacher.loss(subnet, IMAGES, lesson, chance).backward()
+            gradient = supernet.get_parameter(name).grad
+            assert gradient is not None
+            gradients.append(gradient)
+        assert torch.equal(*gradients) == (chance is HELPED)
 
 
 def test_the_teacher_is_left_as_it_is_and_no_hook_stays(supernet: nas.Supernet) -> None:
     teacher = teacher_of(supernet)
     before = {name: value.clone() for name, value in teacher.network.state_dict().items()}
     subnet = supernet.subnet(network(supernet.space, stage1__depth=1)).train()
-    teacher.loss(subnet, IMAGES, teacher.lesson(IMAGES)).backward()
+    teacher.loss(subnet, IMAGES, teacher.lesson(IMAGES), HELPED).backward()
     assert all(torch.equal(before[name], value) for name, value in teacher.network.state_dict().items())
     assert all(value.grad is None for value in teacher.network.parameters())
     for block in (*teacher.network.blocks, *subnet.network.blocks):
@@ -152,7 +180,7 @@ def test_the_teacher_is_left_as_it_is_and_no_hook_stays(supernet: nas.Supernet) 
         assert not block._forward_pre_hooks
 
 
-def test_cells_of_two_inputs_read_what_the_teacher_gives_before_their_stage() -> None:
+def test_cells_of_two_inputs_read_what_the_teacher_gives_at_both() -> None:
     space = nas.SearchSpace.parse(
         """
 stem: {kind: conv, channels: 8}
@@ -165,10 +193,8 @@ head: {kind: linear}
     teacher = Teacher(settle(supernet.extract(space.sample(0)), [IMAGES]))
     lesson = teacher.lesson(IMAGES)
     subnet = supernet.subnet(space.sample(1)).train()
-    read, made = watched(subnet)
-    teacher.loss(subnet, IMAGES, lesson).backward()
-    reduction, cell = 3, 4
-    assert torch.equal(read[reduction][0], lesson.maps[1])
-    assert torch.equal(read[reduction][1], lesson.maps[2])
-    assert torch.equal(read[cell][0], lesson.maps[2])
-    assert torch.equal(read[cell][1], made[reduction])
+    read, _ = watched(subnet)
+    teacher.loss(subnet, IMAGES, lesson, HELPED).backward()
+    for cell in (2, 3, 4):
+        assert torch.equal(read[cell][0], lesson.maps[cell - 2])
+        assert torch.equal(read[cell][1], lesson.maps[cell - 1])
