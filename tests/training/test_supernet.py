@@ -90,17 +90,19 @@ def test_the_same_seed_gives_the_same_and_another_another(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("after", [1, 2])
 def test_a_training_that_is_taken_up_ends_as_if_never_stopped(
-    space: nas.SearchSpace, dataset: Dataset, tmp_path: Path
+    space: nas.SearchSpace, dataset: Dataset, tmp_path: Path, after: int
 ) -> None:
+    """The largest network teaches from the second of three epochs on."""
     recipe = replace(SHORT, epochs=3)
     whole, first, second = (fresh(space) for _ in range(3))
     expected = trained(whole, dataset, recipe)
     file = tmp_path / "state.pt"
-    stopped = trained(first, dataset, recipe, checkpoint=file, on_epoch=lambda point: point.epoch < 1)
-    assert (stopped.stopped, len(stopped.curve)) == (True, 1)
+    stopped = trained(first, dataset, recipe, checkpoint=file, on_epoch=lambda point: point.epoch < after)
+    assert (stopped.stopped, len(stopped.curve)) == (True, after)
     result = trained(second, dataset, recipe, checkpoint=file)
-    assert result.facts["checkpoint"] == "taken up after epoch 1"
+    assert result.facts["checkpoint"] == f"taken up after epoch {after}"
     assert all(map(torch.equal, whole.parameters(), second.parameters()))
     assert [p.train_loss for p in result.curve] == [p.train_loss for p in expected.curve]
     other = trained(fresh(space), dataset, replace(recipe, lr=1e-3, epochs=1), checkpoint=file)
