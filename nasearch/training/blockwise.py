@@ -81,7 +81,8 @@ class Teacher:
     def loss(self, subnet: Subnet, images: Tensor, lesson: Lesson, chance: random.Random) -> Tensor:
         """The sum over a network's blocks of how far they are from the lesson.
 
-        Of each block it is the mean squared difference of what it gives in units of the teacher's variance.
+        Of each block it is log(1 + d), d the mean squared difference of what it gives in units of the
+        teacher's variance.
         Where a network is narrower, its channels are the teacher's first ones; where its maps have another
         size, the teacher's are pooled. The head adds the divergence of its logits.
 
@@ -108,7 +109,8 @@ class Teacher:
             wanted = _like(lesson, matches[index], made)
             if wanted is not None:
                 made = made[:, : wanted.shape[1]].float()
-                losses.append(F.mse_loss(made, wanted) / wanted.var().clamp_min(1e-6))
+                far = F.mse_loss(made, wanted) / wanted.var().clamp_min(1e-6)
+                losses.append(far.log1p())  # or paths whose maps explode would be all that is learnt from
 
         hooks = []
         for index, block in enumerate(subnet.network.blocks):
