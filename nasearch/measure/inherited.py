@@ -17,7 +17,7 @@ from nasearch.nets.folding import fold_norms
 from nasearch.space import Architecture
 from nasearch.training import Recipe, global_generators_kept
 from nasearch.training.batches import TrainingData
-from nasearch.training.supernet import settle
+from nasearch.training.supernet import JUDGED_BY, settle
 
 KEPT_BYTES = 2**28
 """Images of a split up to this size stay normalised between candidates; larger ones are made ready anew."""
@@ -73,7 +73,7 @@ class Judge:
     ) -> None:
         device = torch.device(device)
         self._supernet, self._device, self._fidelity = supernet.to(device), device, fidelity
-        self._statistics = list(TrainingData(dataset, recipe, device, 0).plain())
+        self._statistics = list(TrainingData(dataset, recipe, device, 0).plain(JUDGED_BY))
         batch = AT_A_TIME.get(device.type, AT_A_TIME_ELSEWHERE)
         self._validation = Prepared.of(dataset, device).validation(batch)
         self._kept: list[tuple[Tensor, Tensor]] | None = None

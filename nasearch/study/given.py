@@ -124,11 +124,7 @@ def measure_given(
     """
     with open_given(study, role, recipe, start.text if start else "") as sibling:
         prepared = _prepared(study, sibling, architectures, note or {}, start)
-        try:
-            return run(sibling, None, None, progress, given=architectures, prepared=prepared)
-        finally:
-            with suppress(OSError):  # trainings in flight are left in it
-                sibling.directory.rmdir()
+        return run(sibling, None, None, progress, given=architectures, prepared=prepared)
 
 
 @contextmanager
@@ -150,8 +146,12 @@ def _prepared(
             store.put_latency(study_id, architecture.key, latencies[architecture.key])
     if start is not None:
         _lay_out(start, sibling.directory / "start", sibling, architectures)
-    yield
-    shutil.rmtree(sibling.directory / "start", ignore_errors=True)  # all of them are trained
+    try:
+        yield
+        shutil.rmtree(sibling.directory / "start", ignore_errors=True)  # all of them are trained
+    finally:
+        with suppress(OSError):  # trainings in flight are left in it
+            sibling.directory.rmdir()
 
 
 def _lay_out(start: Start, folder: Path, sibling: Study, architectures: Sequence[Architecture]) -> None:

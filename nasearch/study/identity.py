@@ -32,6 +32,8 @@ _FIXED = {
     "deterministic": "deterministic",
     "measured_on": "device of the measured latency",
 }
+# What one proxy has and another may have not: told only where both have it.
+_OF_A_PROXY = ("data_fingerprint", "recipe", "supernet", "start", "measured_on")
 # What is told of two recipes with different names, by its name for a person.
 _SIZES = {"name": "", "epochs": "epochs", "images": "images", "time_s": "time in seconds"}
 
@@ -155,10 +157,10 @@ class Identity:
         """
         differing = self.differing(other)
         if differing:
-            # what only one of two proxies has comes with it
             told = [key for key, word in _FIXED.items() if word in differing]
             if "proxy" in told:
-                told = [key for key in told if self.fixed.get(key) and other.fixed.get(key)]
+                both = [key for key in _OF_A_PROXY if self.fixed.get(key) and other.fixed.get(key)]
+                told = [key for key in told if key in both or key not in _OF_A_PROXY]
             details = "; ".join(_difference(_FIXED[key], self, other, key) for key in told)
             raise StudyError(
                 f"study {name!r} exists with another {details}; "

@@ -46,6 +46,7 @@ def run(
     given architectures nothing is proposed: they are the candidates, in that order, and no budget means all
     of them. What is to be prepared is entered once the study is owned, and left before it is given up.
     """
+    assert budget is not None or given is not None
     kin = study.identity.kinship
     if given is None and kin is not None and kin.role != "baseline":
         raise StudyError(

@@ -36,7 +36,10 @@ NOTE = "nasearch:supernet"
 """Attribute of Optuna's study: what is known of its supernet."""
 ENUMERATED = 500
 """Networks of a space up to which the largest and the smallest are looked for among all."""
+EVERY_KIND = 3
+"""Steps after which the largest network has learnt alone and has taught, in their shares of a training."""
 TIMED_STEPS = 6
+"""Further steps, which tell what an image takes; a multiple of the former."""
 
 
 @dataclass(frozen=True)
@@ -244,7 +247,7 @@ def _epochs(study: Study, ends: tuple[Architecture, Architecture], progress: Pro
         return int(asked["epochs"])
     recipe = recipe_of(study, 1)
     images = min(recipe.images or len(study.dataset.train), len(study.dataset.train))
-    few, more = (min(images, recipe.batch_size * steps) for steps in (1, 1 + TIMED_STEPS))
+    few, more = (min(images, recipe.batch_size * steps) for steps in (EVERY_KIND, EVERY_KIND + TIMED_STEPS))
     supernet = _blank(study)
     _trained(study, supernet, dataclasses.replace(recipe, images=few), ends)  # kernels are chosen
     took = [

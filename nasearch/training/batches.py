@@ -54,18 +54,24 @@ class TrainingData:
         self.validation = self._prepared.validation(max(present // 2, 1), self._channels_last)
         self._statistics = None
 
-    def plain(self) -> Iterator[Tensor]:
-        """Some training images without augmentation, in batches of at least two."""
+    def plain(self, most: int | None = None) -> Iterator[Tensor]:
+        """Some training images without augmentation, in batches of at least two.
+
+        Args:
+            most: no batch is begun once there were so many images; `STATISTICS_IMAGES` if not given.
+        """
         if self._statistics is None:
             count = min(STATISTICS_IMAGES, self._prepared.size(self._images))
-            most = max(self.validation.batch_size // 2, 2)
+            largest = max(self.validation.batch_size // 2, 2)
             self._statistics = self._prepared.sample(
                 count,
                 images=self._images,
                 # of equal size, for every batch's mean and variance count the same
-                batch_size=max(-(-count // -(-count // most)), 2),
+                batch_size=max(-(-count // -(-count // largest)), 2),
                 channels_last=self._channels_last,
             )
+        given = 0
         for images, _ in self._statistics.epoch():
-            if len(images) > 1:
+            if len(images) > 1 and (most is None or given < most):
                 yield images
+                given += len(images)

@@ -1,7 +1,8 @@
 """Block-wise distillation: each block of a network learns to give what the largest network gives there.
 
-Half of the blocks read what the teacher gives before them, and learn on their own; the others read what the
-network itself gives, and learn to live with its faults. So blocks that never met fit together.
+Half of the blocks read what the teacher gives before them, and learn on their own. The others read what the
+network itself gives: they learn to live with its faults, and the blocks before them to serve them. So blocks
+that never met fit together.
 
 Source: Li et al. 2020, "Block-wisely Supervised Neural Architecture Search with Knowledge Distillation";
 there every part reads the teacher.
@@ -21,12 +22,9 @@ from torch.utils.hooks import RemovableHandle
 
 from nasearch.nets import Network, Subnet
 from nasearch.space import Architecture
-from nasearch.training.distillation import Distillation, distillation_loss
 
 HELPED = 0.5
 """Share of the blocks that read the teacher's maps."""
-WHAT_IT_SAYS = Distillation(temperature=1.0, alpha=1.0)
-"""The head learns what the teacher says, not the labels."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,8 @@ class Teacher:
         Of each block it is log(1 + d), d the mean squared difference of what it gives in units of the
         teacher's variance.
         Where a network is narrower, its channels are the teacher's first ones; where its maps have another
-        size, the teacher's are pooled. The head adds the divergence of its logits.
+        size, the teacher's are averaged to that size, or repeated. A block that the teacher lacks has nothing
+        to learn but from blocks behind it. The head adds the divergence of its logits.
 
         Args:
             subnet: in training mode.
@@ -119,7 +118,8 @@ class Teacher:
             hooks.append(block.register_forward_hook(lambda _, __, made, at=index: compare(at, made)))
         with _hooked(hooks):
             logits = subnet(images).float()
-        divergence = distillation_loss(logits, lesson.logits, logits.new_zeros(()), WHAT_IT_SAYS)
+        said, wanted = (F.log_softmax(each, dim=1) for each in (logits, lesson.logits))
+        divergence = F.kl_div(said, wanted, reduction="batchmean", log_target=True)
         return torch.stack([divergence, *losses]).sum()
 
 
@@ -133,15 +133,13 @@ def _like(lesson: Lesson, match: int | None, own: Tensor) -> Tensor | None:
     if match is None:
         return None
     found = lesson.maps[match][:, : own.shape[1]].float()
-    return (
-        found
-        if found.shape[2:] == own.shape[2:]
-        else F.adaptive_avg_pool2d(found, (own.shape[2], own.shape[3]))
-    )
+    if found.shape[2:] == own.shape[2:]:
+        return found
+    return F.adaptive_avg_pool2d(found, (own.shape[2], own.shape[3]))
 
 
 def _read(lesson: Lesson, match: int | None, own: Tensor) -> Tensor:
-    """What a block reads in the place of what the network itself gives there."""
+    """What a block reads in the place of what the network gives, where the teacher has as much there."""
     found = _like(lesson, match, own)
     return own if found is None or found.shape != own.shape else found.to(own.dtype)
 

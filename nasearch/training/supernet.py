@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 
 from nasearch.data import Dataset
 from nasearch.errors import TrainingError
-from nasearch.nets import Network, Supernet
+from nasearch.nets import Supernet
 from nasearch.space import Architecture, Scalar, SearchSpace
 from nasearch.training import checkpoint as checkpoints
 from nasearch.training.batches import TrainingData
@@ -33,8 +33,10 @@ from nasearch.training.step import autocast
 
 ALONE = 1 / 3
 """Share of the steps in which the largest network learns by itself, before it teaches the others."""
+JUDGED_BY = 200
+"""Training images that the batch norms of a network that is judged take their statistics from, and a few more."""
 DRAWN_A_STEP = 6
-"""Networks that learn from one look at what the teacher does, the dearest part of a step."""
+"""Networks that learn from one look at what the teacher does, which costs as much as two or three of them."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class SupernetPoint:
 
     Attributes:
         epoch: counted from 1.
-        train_loss: mean over the epoch's steps: of the largest network's cross-entropy while it learns, then
-            of how far the blocks of others are from its own (`Teacher.loss`).
+        train_loss: mean over the epoch's steps: of the largest network's cross-entropy while it learns, and
+            of how far the other networks' blocks are from its own (`Teacher.loss`) when it teaches.
         largest_accuracy, smallest_accuracy: inherited, on the validation split; fractions in [0, 1].
         lr: learning rate of the epoch's last step.
         seconds: since the training began, of one taken up again of all its parts.
@@ -58,7 +60,6 @@ class SupernetPoint:
     seconds: float
 
 
-Model = TypeVar("Model", bound=nn.Module)
 OnEpoch: TypeAlias = Callable[[SupernetPoint], bool | None]
 
 
@@ -106,6 +107,9 @@ class FairDraw:
         return left.pop()
 
 
+Model = TypeVar("Model", bound=nn.Module)
+
+
 def settle(model: Model, images: Iterable[Tensor]) -> Model:
     """Give a network's batch norms the statistics of these images; it is in evaluation mode afterwards.
 
@@ -144,7 +148,7 @@ def inherited_accuracy(supernet: Supernet, architecture: Architecture, data: Tra
     """
     with global_generators_kept(data.validation.device):
         torch.manual_seed(0)  # dropout acts while statistics are taken: the same network, the same accuracy
-        subnet = settle(supernet.subnet(architecture), data.plain())
+        subnet = settle(supernet.subnet(architecture), data.plain(JUDGED_BY))
     return evaluate_batches(subnet, data.validation)[0]
 
 
@@ -248,7 +252,7 @@ class _Run:
         lr = 0.0
         for step, (images, labels) in enumerate(self.data.training.epoch(epoch), (epoch - 1) * self.steps):
             if step == self.alone:
-                self.begin_to_teach(self.supernet.extract(self.between[0]))
+                self.begin_to_teach()
             lr = self.learning_rate(step)
             set_learning_rate(self.optimizer, lr)
             self.optimizer.zero_grad(set_to_none=True)
@@ -268,9 +272,9 @@ class _Run:
         steps = self.recipe.epochs * self.steps - self.alone
         return learning_rate(step - self.alone, steps, self.recipe)
 
-    def begin_to_teach(self, network: Network) -> None:
+    def begin_to_teach(self) -> None:
         """Keep the largest network as it is now; what the optimiser remembers of it is forgotten."""
-        self.teacher = Teacher(settle(network, self.data.plain()))
+        self.teacher = Teacher(settle(self.supernet.extract(self.between[0]), self.data.plain()))
         self.optimizer = self.fresh_optimizer()
 
     def learn(self, images: Tensor, labels: Tensor) -> Tensor:
@@ -278,7 +282,7 @@ class _Run:
         largest = self.supernet.subnet(self.between[0]).train()
         with autocast(self.precision, self.device):
             logits = largest(images)
-        loss = self.label_loss(logits.float(), labels)
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
         loss.backward()
         return loss.detach()
 
@@ -295,9 +299,6 @@ class _Run:
             loss.backward()
             losses.append(loss.detach())
         return torch.stack(losses).mean()
-
-    def label_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
 
     def refuse_bad(self, epoch: int, bad: tuple[int, float] | None) -> None:
         if bad is not None:
@@ -318,7 +319,7 @@ class _Run:
             "space": self.supernet.space.text,
             "between": [each.key for each in self.between],
             "precision": self.precision,
-            "teaching": [ALONE, DRAWN_A_STEP, HELPED],
+            "teaching": ["maps of blocks", ALONE, DRAWN_A_STEP, HELPED],
         }
         return checkpoints.belongs_to(self.supernet, **what)
 
@@ -335,7 +336,7 @@ class _Run:
         if state["teacher"] is not None:
             network = self.supernet.extract(self.between[0])
             network.load_state_dict(state["teacher"])
-            self.teacher = Teacher(network.to(self.device))
+            self.teacher = Teacher(network)
         # the groups are the recipe's, and on a GPU hold the tensor of the rate
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from nasearch.errors import TrainingError
 from nasearch.measure.extremes import cheapest, dearest
 from nasearch.training import Recipe
 from nasearch.training.batches import TrainingData
+from nasearch.training.blockwise import Teacher
 from nasearch.training.evaluate import evaluate_batches
 from nasearch.training.supernet import (
     FairDraw,
@@ -90,12 +92,12 @@ def test_the_same_seed_gives_the_same_and_another_another(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", [1, 2])
+@pytest.mark.parametrize(("epochs", "after", "optimizer"), [(3, 1, "adamw"), (3, 2, "sgd"), (2, 1, "adamw")])
 def test_a_training_that_is_taken_up_ends_as_if_never_stopped(
-    space: nas.SearchSpace, dataset: Dataset, tmp_path: Path, after: int
+    space: nas.SearchSpace, dataset: Dataset, tmp_path: Path, epochs: int, after: int, optimizer: str
 ) -> None:
-    """The largest network teaches from the second of three epochs on."""
-    recipe = replace(SHORT, epochs=3)
+    """The largest network teaches from the second of three epochs on, or from within the first of two."""
+    recipe = replace(SHORT, epochs=epochs, optimizer=optimizer)
     whole, first, second = (fresh(space) for _ in range(3))
     expected = trained(whole, dataset, recipe)
     file = tmp_path / "state.pt"
@@ -107,6 +109,47 @@ def test_a_training_that_is_taken_up_ends_as_if_never_stopped(
     assert [p.train_loss for p in result.curve] == [p.train_loss for p in expected.curve]
     other = trained(fresh(space), dataset, replace(recipe, lr=1e-3, epochs=1), checkpoint=file)
     assert other.facts["checkpoint"] == "ignored, for it is of another training"
+
+
+def test_the_largest_network_learns_alone_and_then_teaches(
+    space: nas.SearchSpace, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three epochs of four steps: four steps alone, eight with six networks each, and two whole schedules."""
+    supernet = fresh(space)
+    begun = {name: value.detach().clone() for name, value in supernet.named_parameters()}
+    largest = dearest(space, "params", (1, 8, 8), 2).architecture
+    reads = supernet.subnet(largest).shared.tensors.keys()
+    taught: list[dict[str, Tensor]] = []
+    loss = Teacher.loss
+
+    def watched(teacher: Teacher, subnet: nas.Subnet, *rest: Any) -> Tensor:
+        taught.append({name: value.clone() for name, value in teacher.network.state_dict().items()})
+        return loss(teacher, subnet, *rest)
+
+    monkeypatch.setattr(Teacher, "loss", watched)
+    rates: list[float] = []
+    moved: list[set[str]] = []
+
+    def on_epoch(point: SupernetPoint) -> None:
+        rates.append(point.lr)
+        now = supernet.named_parameters()
+        moved.append({name for name, value in now if not torch.equal(value, begun[name])})
+
+    trained(supernet, dataset, replace(SHORT, epochs=3), on_epoch=on_epoch)
+    assert moved[0] == {f"weights.{name}" for name in reads if f"weights.{name}" in begun}
+    assert moved[0] < moved[1]
+    assert len(taught) == 8 * 6
+    for name, value in taught[0].items():
+        assert all(torch.equal(value, later[name]) for later in taught)
+    assert rates[1] > 2 * rates[0]
+    assert rates[1] > 2 * rates[2]
+
+
+@pytest.mark.slow
+def test_it_learns_in_bfloat16(space: nas.SearchSpace, dataset: Dataset) -> None:
+    result = trained(fresh(space), dataset, replace(SHORT, epochs=9), precision="bfloat16")
+    assert result.curve[-1].largest_accuracy > 0.8
+    assert result.curve[-1].train_loss < result.curve[4].train_loss
 
 
 def test_on_epoch_sees_each_point(space: nas.SearchSpace, dataset: Dataset) -> None:
