@@ -34,7 +34,7 @@ from nasearch.training.step import autocast
 ALONE = 1 / 3
 """Share of the steps in which the largest network learns by itself, before it teaches the others."""
 JUDGED_BY = 200
-"""Training images that the batch norms of a network that is judged take their statistics from, and a few more."""
+"""Training images, or a few more, by which the batch norms of a network are set before it is judged."""
 DRAWN_A_STEP = 6
 """Networks that learn from one look at what the teacher does, which costs as much as two or three of them."""
 

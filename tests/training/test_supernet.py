@@ -202,6 +202,15 @@ def test_judging_leaves_the_supernet_and_is_that_of_the_network_cut_out(
     assert all(torch.equal(before[name], value) for name, value in supernet.state_dict().items())
 
 
+def test_plain_batches_end_where_there_are_enough_images(dataset: Dataset) -> None:
+    data = TrainingData(dataset, replace(SHORT, batch_size=4), CPU, 0)
+    every = [len(images) for images in data.plain()]
+    assert len(set(every)) == 1
+    batch, *_ = every
+    for most, wanted in ((1, 1), (batch, 1), (batch + 1, 2)):
+        assert len(list(data.plain(most))) == min(wanted, len(every))
+
+
 def test_settling_takes_the_mean_over_batches_and_leaves_frozen_norms() -> None:
     class Frozen(nn.BatchNorm2d):
         def train(self, mode: bool = True) -> Frozen:
