@@ -230,6 +230,7 @@ def summary(found: Sequence[Pair], rounds: Sequence[Round], device: str) -> list
 )
 @click.option("--networks", "count", default=8, show_default=True, help="Random networks within the limits.")
 @click.option("--seeds", default=5, show_default=True, help="Trainings of each network by each side.")
+@click.option("--first-seed", default=0, show_default=True)
 @click.option("--epochs", type=int, help="Of the proxy recipe; its own if not given.")
 @click.option("--images", type=int, help="Of the proxy recipe; its own if not given.")
 @click.option("--device", default="cpu", show_default=True)
@@ -245,6 +246,7 @@ def main(
     data: str,
     count: int,
     seeds: int,
+    first_seed: int,
     epochs: int | None,
     images: int | None,
     device: str,
@@ -276,7 +278,7 @@ def main(
     found: list[Pair] = []
     rounds: list[Round] = []
     with tempfile.TemporaryDirectory() as folder:
-        for seed in range(seeds):
+        for seed in range(first_seed, first_seed + seeds):
             for pair in pairs(chosen, dataset, arrays, recipe, seed, device):
                 found.append(pair)
                 print(
