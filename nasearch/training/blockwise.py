@@ -80,10 +80,9 @@ class Teacher:
         """The sum over a network's blocks of how far they are from the lesson.
 
         Of each block it is log(1 + d), d the mean squared difference of what it gives in units of the
-        teacher's variance.
-        Where a network is narrower, its channels are the teacher's first ones; where its maps have another
-        size, the teacher's are averaged to that size, or repeated. A block that the teacher lacks has nothing
-        to learn but from blocks behind it. The head adds the divergence of its logits.
+        teacher's variance. Where a network is narrower, its channels are the teacher's first ones; where its
+        maps have another size, the teacher's are averaged to that size, or repeated. A block that the teacher
+        lacks learns from blocks behind it alone. The head adds the divergence of its logits.
 
         Args:
             subnet: in training mode.
