@@ -199,6 +199,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--candidates", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--folder", type=Path, default=Path("studies/bench-inherited"))
     given = parser.parse_args()
@@ -236,7 +237,7 @@ def main() -> None:
         kills(settings("kills", 0, "inherited"), given.folder)
     if "fronts" in given.parts:
         pairs = []
-        for seed in range(given.seeds):
+        for seed in range(given.first_seed, given.first_seed + given.seeds):
             ours = settings(f"inherited{seed}", seed, "inherited")
             pairs.append(fronts(ours, settings(f"trained{seed}", seed, "trained")))
         means = [statistics.mean(column) for column in zip(*pairs, strict=True)]

@@ -355,6 +355,7 @@ def check_plan(plan: Plan) -> None:
 @click.option(
     "--seeds", default=1, show_default=True, help="Repeats, each with splits and searches of its own."
 )
+@click.option("--first-seed", default=0, show_default=True)
 @click.option("--epochs", type=int, help="Of the proxy recipe; its own if not given.")
 @click.option("--images", type=int, help="Of the proxy recipe; its own if not given.")
 @click.option("--judge-epochs", default=6, show_default=True)
@@ -373,6 +374,7 @@ def main(
     data: str,
     budget: int,
     seeds: int,
+    first_seed: int,
     epochs: int | None,
     images: int | None,
     judge_epochs: int,
@@ -392,7 +394,7 @@ def main(
     print(
         f"{space} on {data}, budget {budget}; {machine_line(device)}; {time.strftime('%Y-%m-%d')}", flush=True
     )
-    outcomes = [compare(plan, seed) for seed in range(seeds)]
+    outcomes = [compare(plan, seed) for seed in range(first_seed, first_seed + seeds)]
     print("\n".join(summary(outcomes)))
     if json_file is not None:
         kept = {"machine": machine(device), "outcomes": [asdict(each) for each in outcomes]}

@@ -70,6 +70,24 @@ def free_memory_bytes(cgroups: Path = CGROUPS, proc: Path = PROC) -> int | None:
     return min(free, default=None)
 
 
+def oom_kills(cgroups: Path = CGROUPS, proc: Path = PROC) -> int | None:
+    """Processes that the system has killed for want of memory: in the control group, or of the machine.
+
+    None where neither says (outside Linux).
+    """
+    files = [
+        folder / name
+        for folder in _folders(cgroups, proc, "memory")
+        for name in ("memory.events", "memory.oom_control")  # of the second version and the first
+    ]
+    for file in [*files, proc / "vmstat"]:
+        for line in _lines(file):
+            name, _, count = line.partition(" ")
+            if name == "oom_kill":
+                return int(count)
+    return None
+
+
 def _file_cache(folder: Path) -> int:
     """Bytes of a group's memory that hold files, and are given up when memory is short."""
     for line in _lines(folder / "memory.stat"):

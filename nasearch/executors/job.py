@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from nasearch.errors import NasearchError
 from nasearch.measure.trained import ProxyResult
@@ -34,19 +34,23 @@ class Job:
     weights: Path | None = None
 
 
+Death = Literal["crash", "kill"]
+"""How a worker's process ended under a job: by its own doing, memory that it took included, or by others'."""
+
+
 @dataclass(frozen=True)
 class Done:
     """What became of a job: a result, or the reason why there is none. Seconds are wall-clock.
 
     Attributes:
-        died: the worker's process ended under the job; the job itself may be sound.
+        death: the worker's process ended under the job, and how; the job itself may be sound.
     """
 
     job: Job
     seconds: float
     result: ProxyResult | None = None
     reason: str | None = None
-    died: bool = False
+    death: Death | None = None
 
 
 OnPoint = Callable[[Job, CurvePoint], bool]

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from nasearch.data import Dataset
+from nasearch.data.host import oom_kills
 from nasearch.data.shared import save_dataset
 from nasearch.errors import StudyError
-from nasearch.executors.job import Done, Executor, Job, OnPoint
+from nasearch.executors.job import Death, Done, Executor, Job, OnPoint
 from nasearch.executors.task import BEGUN, KEY, READY, Task
 from nasearch.training import CurvePoint
 
@@ -67,7 +68,7 @@ class Processes(Executor):
     """As many workers as places, each a process of its own that measures a job at a time.
 
     A worker that dies (killed, segmentation fault, out of memory) costs only its candidate's progress since
-    the last checkpoint: the job comes back as `Done(died=True)`, and another worker takes the place.
+    the last checkpoint: the job comes back with `Done.death`, and another worker takes the place.
     """
 
     def __init__(self, dataset: Dataset, task: Task, places: Sequence[Place]) -> None:
@@ -84,6 +85,7 @@ class Processes(Executor):
         self._doorman.start()
         self._queue: deque[Job] = deque()
         self._false_starts = 0
+        self._oom_kills = oom_kills()
         self._workers = [self._start(place) for place in self._places]
 
     @property
@@ -243,9 +245,10 @@ class Processes(Executor):
         if worker.connection is not None:
             worker.connection.close()
         code = _end(worker.process)
-        how, last = _how_it_ended(code), _last_line(worker.log)
+        death = self._cause(code)
+        how, last = _how_it_ended(code, death), _last_line(worker.log)
         # A worker that somebody kills as it starts says nothing about the next one.
-        if not worker.has_begun and code not in (-signal.SIGKILL, -signal.SIGTERM):
+        if not worker.has_begun and death == "crash":
             self._false_starts += 1
             if self._false_starts >= MOST_FALSE_STARTS:
                 raise StudyError(f"{MOST_FALSE_STARTS} worker processes died before they began: {how}{last}")
@@ -257,7 +260,14 @@ class Processes(Executor):
             self._assign()
             return None
         seconds = time.perf_counter() - worker.since
-        return Done(worker.job, seconds, reason=f"its worker process {how}{last}", died=True)
+        return Done(worker.job, seconds, reason=f"its worker process {how}{last}", death=death)
+
+    def _cause(self, code: int) -> Death:
+        """Whose doing the end of a worker with this exit code was."""
+        if code not in (-signal.SIGKILL, -signal.SIGTERM):
+            return "crash"
+        before, self._oom_kills = self._oom_kills, oom_kills()
+        return "crash" if code == -signal.SIGKILL and self._oom_kills != before else "kill"
 
 
 def _nobody_trains(job: Job, point: CurvePoint) -> bool:
@@ -278,15 +288,16 @@ def _is_lost(worker: _Worker) -> bool:
     return worker.connection is None and worker.process.poll() is not None
 
 
-def _how_it_ended(code: int) -> str:
+def _how_it_ended(code: int, death: Death) -> str:
     if code >= 0:
         return f"ended with code {code}"
     try:
         name = signal.Signals(-code).name
     except ValueError:
         name = "unknown"
-    hint = ", as a system that is out of memory does" if name == "SIGKILL" else ""
-    return f"was ended by signal {-code} ({name}{hint})"
+    if name == "SIGKILL" and death == "crash":
+        return "was killed by the system, which was out of memory"
+    return f"was ended by signal {-code} ({name})"
 
 
 def _last_line(log: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -14,7 +14,7 @@ import numpy as np
 import optuna
 
 from nasearch.errors import MeasurementError, StoreError, StudyError
-from nasearch.executors import Done, Executor, Job
+from nasearch.executors import Death, Done, Executor, Job
 from nasearch.store import Store
 from nasearch.store.leases import Lease
 from nasearch.store.records import CurveRow
@@ -28,8 +28,12 @@ from nasearch.training import CurvePoint
 MOST_ATTEMPTS = 3
 """A candidate that was in flight at this many deaths of the process is taken for their cause."""
 
-MOST_DEATHS = 2
-"""Deaths of its worker, without an epoch between them, after which a candidate is taken for their cause."""
+MOST_DEATHS: Mapping[Death, int] = {"crash": 2, "kill": 10}
+"""Deaths of its worker, with no validated epoch between, after which a candidate is taken for their cause.
+
+Who kills may have a reason that the system does not tell (a watchdog, a daemon that frees memory), so that
+kills have an end, too.
+"""
 
 MOST_FAILURES = 10
 """Failures in a row for one and the same reason that end a run: a broken device would spend the budget."""
@@ -64,7 +68,7 @@ class Flight:
         measurement: its row in the store.
         curve: (epoch, accuracy) of what was validated.
         verdict: the race's last word on it.
-        deaths: of its worker since the last validated epoch.
+        deaths: of its workers since the last validated epoch, by how they died.
     """
 
     candidate: Candidate
@@ -72,7 +76,12 @@ class Flight:
     job: Job
     curve: dict[int, float] = field(default_factory=dict)
     verdict: Verdict = GO_ON
-    deaths: int = 0
+    deaths: Counter[Death] = field(default_factory=Counter)
+
+    @property
+    def is_the_cause(self) -> bool:
+        """Whether it is taken for the cause of its workers' deaths."""
+        return any(self.deaths[death] >= most for death, most in MOST_DEATHS.items())
 
 
 class Search:
@@ -225,7 +234,7 @@ class Search:
         self._store.add_curve_point(flight.measurement, CurveRow(**asdict(point)))
         self._progress.epoch(job.number, point, self._bench.epochs)
         if point.epoch > max(flight.curve, default=0):
-            flight.deaths = 0
+            flight.deaths.clear()
         # A training whose checkpoint did not fit began anew: what it had shown beyond this epoch is void.
         flight.curve = {epoch: value for epoch, value in flight.curve.items() if epoch < point.epoch}
         flight.curve[point.epoch] = point.val_accuracy
@@ -236,8 +245,9 @@ class Search:
         """Record what became of a candidate and tell Optuna; one whose worker died flies once more."""
         assert done.job.number is not None
         flight = self._flights[done.job.number]
-        flight.deaths += done.died
-        if done.died and flight.verdict.goes_on and flight.deaths < MOST_DEATHS:
+        if done.death is not None:
+            flight.deaths[done.death] += 1
+        if done.death is not None and flight.verdict.goes_on and not flight.is_the_cause:
             self._progress.message(f"trial {done.job.number} is taken up again: {done.reason}")
             self._executor.submit(done.job)
             return
@@ -260,8 +270,8 @@ class Search:
         if not flight.verdict.goes_on:  # also where its worker died after it was told
             self._store.race_out_measurement(flight.measurement, flight.verdict.reason, done.seconds)
             return None
-        if done.died:
-            reason = f"{done.reason}, {flight.deaths} times without an epoch between"
+        if done.death is not None:
+            reason = f"{done.reason}, {flight.deaths.total()} times without a validated epoch between"
         elif done.result is not None:
             values = {**flight.candidate.values, "accuracy": done.result.accuracy}
             try:

@@ -98,3 +98,34 @@ def test_free_memory_is_unknown_where_nobody_says(tmp_path: Path) -> None:
 
 def test_this_machine_has_a_core() -> None:
     assert 1 <= host.physical_cores() <= len(host.usable_processors())
+
+
+@pytest.mark.parametrize(
+    ("files", "kills"),
+    [
+        ({}, None),
+        ({"proc/vmstat": "pgfault 7\noom_kill 3\n"}, 3),
+        (
+            {
+                "proc/vmstat": "oom_kill 9\n",
+                "proc/self/cgroup": "0::/a\n",
+                "cgroup/a/memory.events": "low 0\noom 4\noom_kill 2\n",
+                "cgroup/memory.events": "oom_kill 5\n",
+            },
+            2,
+        ),
+        (
+            {
+                "proc/self/cgroup": "5:memory:/x\n",
+                "cgroup/memory/x/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n",
+            },
+            1,
+        ),
+    ],
+    ids=["nothing said", "the machine", "version 2, the innermost", "version 1"],
+)
+def test_processes_killed_for_want_of_memory(
+    tmp_path: Path, files: dict[str, str], kills: int | None
+) -> None:
+    cgroups, proc, _ = machine(tmp_path, files)
+    assert host.oom_kills(cgroups, proc) == kills

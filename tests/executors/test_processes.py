@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+import nasearch.executors.processes as processes
 from nasearch.data import Dataset, load
 from nasearch.errors import StudyError
 from nasearch.executors import Job, Place, Processes, Task
@@ -98,14 +100,31 @@ def test_a_killed_worker_costs_its_job_alone_and_is_replaced(pool: Processes) ->
         return True
 
     done = pool.wait(kill)
-    assert done.died
+    assert done.death == "kill"
     assert done.result is None
     assert done.reason is not None
-    assert "signal 9 (SIGKILL" in done.reason
+    assert "signal 9 (SIGKILL)" in done.reason
     pool.submit(done.job)
     again = pool.wait(always)
     assert again.result is not None
     assert not set(victims) & set(pool.pids)
+
+
+def test_a_worker_that_the_system_killed_for_want_of_memory_has_its_job_to_blame(
+    pool: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool.submit(job(8))
+
+    def kill(job: Job, point: CurvePoint) -> bool:
+        monkeypatch.setattr(processes, "oom_kills", count(10**6).__next__)  # one more for each death
+        for pid in pool.pids:
+            os.kill(pid, signal.SIGKILL)
+        return True
+
+    done = pool.wait(kill)
+    assert done.death == "crash"
+    assert done.reason is not None
+    assert done.reason.startswith("its worker process was killed by the system, which was out of memory")
 
 
 def test_a_killed_training_goes_on_from_its_checkpoint(
@@ -122,7 +141,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(
                 os.kill(pid, signal.SIGKILL)
         return True
 
-    assert pool.wait(kill_at_the_end).died
+    assert pool.wait(kill_at_the_end).death == "kill"
     assert work.checkpoint is not None
     assert work.checkpoint.exists()
     pool.submit(work)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from optuna.trial import TrialState
 
 import nasearch.executors.processes as processes
+import nasearch.study.search as search
 from nasearch.errors import SettingsError
 from nasearch.executors import Processes
 from nasearch.space import SearchSpace
@@ -53,32 +53,29 @@ def test_two_workers_spend_exactly_the_budget(make_study: Make, pools: list[Proc
     }
 
 
+class Killer(Progress):
+    """Kills one of the workers that have a job at every fifth epoch that is seen."""
+
+    def __init__(self, pools: list[Processes]) -> None:
+        self.pools, self.generator, self.seen, self.kills = pools, random.Random(0), 0, 0
+
+    def epoch(self, number: int, point: Any, epochs: int) -> None:
+        self.seen += 1
+        if self.seen % 5 == 0:
+            busy = [worker.process.pid for worker in self.pools[0]._workers if worker.job is not None]
+            os.kill(self.generator.choice(busy), signal.SIGKILL)
+            self.kills += 1
+
+
 @pytest.mark.slow
 def test_killed_workers_do_a_study_no_damage(make_study: Make, pools: list[Processes]) -> None:
-    # Random networks are small: an epoch is over before its worker is killed for the third time.
     study = make_study(workers=2, epochs=6, racing=False, sampler="random")
-    over = threading.Event()
-    killed: list[int] = []
-
-    def kill_now_and_then() -> None:
-        generator = random.Random(0)
-        while not over.wait(2.0):
-            ready = [worker.process.pid for worker in pools[0]._workers if worker.job is not None]
-            if ready:
-                killed.append(generator.choice(ready))
-                os.kill(killed[-1], signal.SIGKILL)
-
-    killer = threading.Thread(target=kill_now_and_then)
-    killer.start()
-    try:
-        study.run(budget=25)
-    finally:
-        over.set()
-        killer.join()
-    assert killed
+    killer = Killer(pools)
+    study.run(budget=15, progress=killer)
+    assert killer.kills == killer.seen // 5 >= 15 * 3 // 5
     measured = study._store.measurements(study._record.id)
-    assert len({entry.key for entry in measured}) == len(measured) == 25
-    assert Counter(entry.state for entry in measured) == {"complete": 25}
+    assert len({entry.key for entry in measured}) == len(measured) == 15
+    assert Counter(entry.state for entry in measured) == {"complete": 15}
     for entry in measured:
         curve = study._store.curve(study._record.id, entry.key)
         assert [point.epoch for point in curve] == [1, 2, 6]
@@ -99,7 +96,7 @@ class Deadly(nn.Module):
 
     def forward(self, x):
         if x.shape[0] > 2:  # costs are taken with fewer images
-            os.kill(os.getpid(), signal.SIGSEGV)
+            os.kill(os.getpid(), signal.SIGNAL)
         return self.conv(x)
 
 nas.register_block(nas.BlockSpec("deadly", {}, "ends its process", attention=False), Deadly)
@@ -112,12 +109,16 @@ stages:
 
 
 @pytest.mark.slow
-def test_a_network_that_kills_its_worker_twice_is_recorded_as_the_cause(images: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "most"), [("SIGSEGV", 2), ("SIGKILL", 3)])
+def test_a_network_at_which_workers_die_is_recorded_as_the_cause(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, most: int
+) -> None:
     import nasearch as nas
     from tests.support.plugins import plugins_forgotten
 
     file = tmp_path / "deadly.py"
-    file.write_text(DEADLY, encoding="utf-8")
+    file.write_text(DEADLY.replace("SIGNAL", name), encoding="utf-8")
+    monkeypatch.setattr(search, "MOST_DEATHS", {"crash": 2, "kill": 3})
     with plugins_forgotten():
         nas.load_plugins(file)
         space = SearchSpace.parse(ONE_DEADLY, "deadly")
@@ -138,7 +139,8 @@ def test_a_network_that_kills_its_worker_twice_is_recorded_as_the_cause(images: 
         assert len(failed) == 2
         for trial in failed:
             assert trial.reason == (
-                "its worker process was ended by signal 11 (SIGSEGV), 2 times without an epoch between"
+                f"its worker process was ended by signal {signal.Signals[name].value} ({name}), "
+                f"{most} times without a validated epoch between"
             )
         assert study.outcomes()["complete"] == 2
         study.close()
