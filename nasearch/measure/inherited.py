@@ -17,7 +17,8 @@ from nasearch.nets.folding import fold_norms
 from nasearch.space import Architecture
 from nasearch.training import Recipe, global_generators_kept
 from nasearch.training.batches import TrainingData
-from nasearch.training.supernet import JUDGED_BY, settle
+from nasearch.training.evaluate import settle
+from nasearch.training.supernet import JUDGED_BY
 
 KEPT_BYTES = 2**28
 """Images of a split up to this size stay normalised between candidates; larger ones are made ready anew."""

@@ -1,10 +1,14 @@
-"""How good a network is on a split."""
+"""How good a network is on a split, and the statistics that it is judged with."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TypeVar
+
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from nasearch.data import Batches, Dataset, Split
 
@@ -41,3 +45,29 @@ def evaluate_batches(model: nn.Module, batches: Batches) -> tuple[float, float]:
     model.train(was_training)
     count = len(batches.labels)
     return int(right) / count, float(loss) / count
+
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def settle(model: Model, images: Iterable[Tensor]) -> Model:
+    """Give a network's batch norms the statistics of these images; it is in evaluation mode afterwards.
+
+    Norms that stay in evaluation mode while the network trains, as those of a frozen backbone, keep theirs.
+
+    Args:
+        model: is changed.
+        images: batches (B, C, H, W) without augmentation, of one size, B at least 2.
+    """
+    model.train()
+    norms = [each for each in model.modules() if isinstance(each, _BatchNorm) and each.training]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over batches
+    with torch.no_grad():
+        for batch in images:
+            model(batch)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return model.eval()

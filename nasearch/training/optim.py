@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn, update_bn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from nasearch.errors import TrainingError
+from nasearch.training.evaluate import settle
 from nasearch.training.recipe import Recipe
 
 
@@ -91,5 +92,4 @@ class Average:
         with torch.no_grad():
             for own, theirs in zip(self.module.buffers(), self.source.buffers(), strict=True):
                 own.copy_(theirs)
-        update_bn(images, self.module)
-        return self.module.eval()
+        return settle(self.module, images)

@@ -135,7 +135,7 @@ def mistakes(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             "cutmix_share",
             "a share from 0 to 1, with mixup_share at most 1",
             is_from_zero(values["cutmix_share"])
-            and (not is_number(mixup) or values["cutmix_share"] <= 1 - mixup),
+            and (not is_number(mixup) or values["cutmix_share"] + mixup <= 1 + 1e-9),  # .8 + .2 may round up
         ),
         ("optimizer", f"one of {', '.join(OPTIMIZERS)}", values["optimizer"] in OPTIMIZERS),
         ("momentum", "a share from 0 to below 1", is_below_one(values["momentum"])),

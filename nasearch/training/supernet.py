@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
 from nasearch.data import Dataset
@@ -23,7 +22,7 @@ from nasearch.space import Architecture, Scalar, SearchSpace
 from nasearch.training import checkpoint as checkpoints
 from nasearch.training.batches import TrainingData
 from nasearch.training.blockwise import HELPED, Teacher
-from nasearch.training.evaluate import evaluate_batches
+from nasearch.training.evaluate import evaluate_batches, settle
 from nasearch.training.guard import LossWatch
 from nasearch.training.loop import epoch_seed, global_generators_kept, suited_to
 from nasearch.training.optim import make_optimizer, set_learning_rate
@@ -105,32 +104,6 @@ class FairDraw:
             left += values
             self._generator.shuffle(left)
         return left.pop()
-
-
-Model = TypeVar("Model", bound=nn.Module)
-
-
-def settle(model: Model, images: Iterable[Tensor]) -> Model:
-    """Give a network's batch norms the statistics of these images; it is in evaluation mode afterwards.
-
-    Norms that stay in evaluation mode while the network trains, as those of a frozen backbone, keep theirs.
-
-    Args:
-        model: is changed.
-        images: batches (B, C, H, W) without augmentation, of one size, B at least 2.
-    """
-    model.train()
-    norms = [each for each in model.modules() if isinstance(each, _BatchNorm) and each.training]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over batches
-    with torch.no_grad():
-        for batch in images:
-            model(batch)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    return model.eval()
 
 
 def inherited_accuracy(supernet: Supernet, architecture: Architecture, data: TrainingData) -> float:

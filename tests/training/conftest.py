@@ -10,6 +10,14 @@ from nasearch.data import Dataset, Split
 from nasearch.data.dataset import make_dataset
 
 
+class FrozenNorm(nn.BatchNorm2d):
+    """In evaluation mode while the rest trains, as those of a frozen backbone."""
+
+    def train(self, mode: bool = True) -> FrozenNorm:
+        super().train(False)
+        return self
+
+
 def bars(count: int, seed: int) -> Split:
     """Two classes that a small network tells apart: a bright bar across or down, in noise."""
     generator = torch.Generator().manual_seed(seed)

@@ -12,7 +12,7 @@ import nasearch as nas
 from nasearch.space import Scalar
 from nasearch.space.space import builtin_names
 from nasearch.training.blockwise import Teacher
-from nasearch.training.supernet import settle
+from nasearch.training.evaluate import settle
 
 SPACE = """
 stem: {kind: conv, channels: [8, 16]}

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from nasearch.data import Dataset, Split
 from nasearch.training import evaluate
+from nasearch.training.evaluate import settle
+from tests.training.conftest import FrozenNorm
 
 
 class Threshold(nn.Module):
@@ -33,3 +35,20 @@ def test_the_mode_is_put_back_and_statistics_are_not_touched(dataset: Dataset) -
     evaluate(model, dataset.val, dataset)
     assert model.training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_settling_takes_the_mean_over_batches_and_leaves_frozen_norms() -> None:
+    model = nn.Sequential(FrozenNorm(2), nn.BatchNorm2d(2, momentum=0.3))
+    batches: list[Tensor] = [torch.randn(4, 2, 3, 3) for _ in range(3)]
+    settle(model, batches)
+    frozen, norm = model
+    assert isinstance(frozen, nn.BatchNorm2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    assert frozen.running_mean is not None
+    assert norm.running_mean is not None
+    assert not frozen.running_mean.any()
+    scale = (1 + frozen.eps) ** -0.5
+    means = torch.stack([batch.mean((0, 2, 3)) for batch in batches]).mean(0)
+    assert torch.allclose(norm.running_mean, means * scale, atol=1e-6)
+    assert norm.momentum == 0.3
+    assert not model.training

@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from nasearch.errors import TrainingError
 from nasearch.training import Recipe
 from nasearch.training.optim import Average, make_optimizer, set_learning_rate
+from tests.training.conftest import FrozenNorm
 
 Maker = Callable[[int], nn.Module]
 ADAMW = Recipe("adamw", epochs=1)
@@ -106,3 +107,15 @@ def test_statistics_are_those_of_the_averaged_weights(make_network: Maker) -> No
     seen: Tensor = network[0](images)
     torch.testing.assert_close(network[1].running_mean, seen.mean((0, 2, 3)))
     torch.testing.assert_close(network[1].running_var, seen.var((0, 2, 3)))
+
+
+def test_frozen_norms_keep_their_statistics() -> None:
+    model = nn.Sequential(FrozenNorm(1), nn.Conv2d(1, 2, 1))
+    frozen = model[0]
+    assert isinstance(frozen, FrozenNorm)
+    assert frozen.running_mean is not None
+    frozen.running_mean.fill_(3.0)
+    average = Average(model, 0.5)
+    average.update()
+    network = average.settle([torch.randn(4, 1, 8, 8)])
+    assert network.state_dict()["0.running_mean"].tolist() == [3.0]

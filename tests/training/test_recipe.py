@@ -73,6 +73,7 @@ def test_mixing_shares_must_leave_room_for_each_other() -> None:
         TrainingError, match=r"cutmix_share is 0\.6; expected a share .* with mixup_share at most 1"
     ):
         Recipe("mine", 1, mixup_share=0.5, cutmix_share=0.6)
+    assert Recipe("mine", 1, mixup_share=0.8, cutmix_share=0.2).cutmix_share == 0.2  # 1 - .8 is less than .2
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import nasearch as nas
 from nasearch.data import Dataset
@@ -18,13 +18,12 @@ from nasearch.measure.extremes import cheapest, dearest
 from nasearch.training import Recipe
 from nasearch.training.batches import TrainingData
 from nasearch.training.blockwise import Teacher
-from nasearch.training.evaluate import evaluate_batches
+from nasearch.training.evaluate import evaluate_batches, settle
 from nasearch.training.supernet import (
     FairDraw,
     SupernetPoint,
     SupernetResult,
     inherited_accuracy,
-    settle,
     train_supernet,
 )
 
@@ -209,25 +208,3 @@ def test_plain_batches_end_where_there_are_enough_images(dataset: Dataset) -> No
     batch, *_ = every
     for most, wanted in ((1, 1), (batch, 1), (batch + 1, 2)):
         assert len(list(data.plain(most))) == min(wanted, len(every))
-
-
-def test_settling_takes_the_mean_over_batches_and_leaves_frozen_norms() -> None:
-    class Frozen(nn.BatchNorm2d):
-        def train(self, mode: bool = True) -> Frozen:
-            super().train(False)
-            return self
-
-    model = nn.Sequential(Frozen(2), nn.BatchNorm2d(2, momentum=0.3))
-    batches: list[Tensor] = [torch.randn(4, 2, 3, 3) for _ in range(3)]
-    settle(model, batches)
-    frozen, norm = model
-    assert isinstance(frozen, nn.BatchNorm2d)
-    assert isinstance(norm, nn.BatchNorm2d)
-    assert frozen.running_mean is not None
-    assert norm.running_mean is not None
-    assert not frozen.running_mean.any()
-    scale = (1 + frozen.eps) ** -0.5
-    means = torch.stack([batch.mean((0, 2, 3)) for batch in batches]).mean(0)
-    assert torch.allclose(norm.running_mean, means * scale, atol=1e-6)
-    assert norm.momentum == 0.3
-    assert not model.training
