@@ -38,8 +38,8 @@ from nasearch.data import Dataset
 from nasearch.measure.trained import Fidelity, ProxyResult
 from nasearch.space import Architecture
 from nasearch.store.records import TrialRecord
-from nasearch.study import opening
 from nasearch.study.progress import Standing
+from nasearch.study.proxies import trained
 from nasearch.training import CurvePoint, Recipe
 
 BOUND_MS = 25.0
@@ -104,10 +104,12 @@ def instant(
     evaluate_at: Collection[int],
     checkpoint: Path | None,
     precision: str,
+    weights: Path | None,
 ) -> ProxyResult:
     """The proxy that answers at once, in the place of `train_proxy`."""
     assert (device, evaluate_at, precision) == ("cpu", (1,), "auto")
     assert checkpoint is not None
+    assert weights is None
     accuracy = 0.1 + 0.8 * int(architecture.key.partition(":")[2][:8], 16) / 0xFFFFFFFF
     point = CurvePoint(1, 1.0, 1.0, accuracy, 0.01, 0.0)
     on_epoch(point)
@@ -124,7 +126,7 @@ def run(folder: Path, sampler: str, trials: int, on_told: Callable[[int], None])
     clock = Clock(on_told)
     # Where the study's bench looks for its proxy: all else is what `nasearch run` does.
     with (
-        mock.patch.object(opening, "train_proxy", instant),
+        mock.patch.object(trained, "train_proxy", instant),
         nas.Study.create(
             f"overhead-{sampler}",
             space=folder / "overhead.yaml",

@@ -22,9 +22,11 @@ AUDIT_PICTURE = "audit.png"
 
 def proxy_words(audit: Audit | None) -> str:
     """What stands beside a figure of the proxy: its tau with its doubt, or that there is none."""
-    row = None if audit is None else audit.row(audit.verdict)
-    if row is None or row.tau is None:
+    if audit is None:
         return NOT_MADE
+    row = audit.row(audit.verdict)
+    if row is None or row.tau is None:
+        return f"held against {counted(len(audit.networks), 'full training')}, too few for a tau"
     return f"tau with full training {in_words(row.tau)}"
 
 
@@ -75,9 +77,12 @@ def notes(audit: Audit) -> list[str]:
         f"Each network was trained once{seed}: chance makes every tau smaller.",
     ]
     short = [row for row in audit.rows if row.tau is not None and row.tau.n < len(audit.networks)]
-    if short:
-        names = ", ".join(row.proxy.name for row in short)
-        found.append(f"{names}: of networks that came so far; they are more alike, which makes tau smaller.")
+    raced = ", ".join(row.proxy.name for row in short if row.proxy.kind in ("rung", "verdict"))
+    if raced:
+        found.append(f"{raced}: of networks that came so far; they are more alike, which makes tau smaller.")
+    scored = ", ".join(row.proxy.name for row in short if row.proxy.kind == "score")
+    if scored:
+        found.append(f"{scored}: of networks that have this score; --scores makes the others'.")
     if len(audit.networks) < LEAST_NETWORKS:
         found.append(
             f"Fewer than {LEAST_NETWORKS} networks have no interval: it would hold the truth too seldom."

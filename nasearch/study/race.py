@@ -47,7 +47,8 @@ class Race:
     Args:
         rungs: epochs at which candidates are judged, the top last; empty for no race.
         objectives: of the study; those that are costs are known exactly before training.
-        limits: of the study; one on a cost ends the box that hypervolumes are taken in.
+        limits: of the study; one on a cost ends the box that hypervolumes are taken in, and who breaks one on
+            accuracy adds nothing to them.
         num_classes: of the data, which give the accuracy of guessing.
     """
 
@@ -62,6 +63,10 @@ class Race:
         self._objectives = tuple(objectives)
         self._costs = tuple(objective for objective in objectives if objective.is_cost)
         self._bounds = {limit.metric: limit.bound for limit in limits if limit.relation == "<="}
+        self._least = max(
+            (limit.bound for limit in limits if (limit.metric, limit.relation) == ("accuracy", ">=")),
+            default=0.0,
+        )
         self._num_classes = num_classes
         self._finished: list[tuple[dict[int, float], dict[str, float]]] = []
 
@@ -103,7 +108,10 @@ class Race:
 
     def _expected_gain(self, forecast: Forecast, costs: dict[str, float]) -> float:
         """By how much of itself a candidate is expected to enlarge the front's hypervolume."""
-        rows = [self._row(done[self._rungs[-1]], theirs) for done, theirs in self._finished]
+        top = self._rungs[-1]
+        rows = [self._row(done[top], theirs) for done, theirs in self._finished if done[top] >= self._least]
+        if not rows:
+            return math.inf
         table = losses(rows, self._objectives)
         corner = self._corner([theirs for _, theirs in self._finished] + [costs])
         table = table[front(table)]
@@ -113,6 +121,8 @@ class Race:
         accuracies = np.clip(forecast.mean + forecast.deviation * _QUANTILES, 0.0, 1.0)
         then = [
             hypervolume(np.vstack([table, losses([self._row(float(each), costs)], self._objectives)]), corner)
+            if each >= self._least
+            else now
             for each in accuracies
         ]
         return float(np.mean(then)) / now - 1

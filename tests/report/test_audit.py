@@ -57,7 +57,9 @@ def test_what_stands_beside_a_figure_of_the_proxy() -> None:
     assert proxy_words(AUDIT) == "tau with full training +0.67 (n = 4, no interval)"
     assert in_words(Agreement(0.714, 0.4, 0.9, 12)) == "+0.71 (95 % +0.40 to +0.90), n = 12"
     assert proxy_words(None) == NOT_MADE
-    assert proxy_words(replace(AUDIT, rows=AUDIT.rows[:1])) == NOT_MADE
+    assert (
+        proxy_words(replace(AUDIT, rows=AUDIT.rows[:1])) == "held against 5 full trainings, too few for a tau"
+    )
 
 
 def test_table_and_line() -> None:
@@ -74,6 +76,11 @@ def test_notes_say_what_the_numbers_cannot() -> None:
     said = " ".join(notes(AUDIT))
     assert "Fewer than 8 networks have no interval" in said
     assert "proxy accuracy: of networks that came so far" in said
+    assert "have this score" not in said
+    row = replace(AUDIT.rows[1], proxy=Proxy("snip", "score"))
+    said = " ".join(notes(replace(AUDIT, rows=(AUDIT.rows[0], row, AUDIT.rows[2]))))
+    assert "snip: of networks that have this score; --scores makes the others'" in said
+    assert "came so far" not in said
     assert "1 network failed in the full training" in said
     many = tuple(AuditedNetwork(i, "x", i / 20, {"proxy accuracy": (i * 7 % 12) / 12}) for i in range(12))
     enough = replace(AUDIT, networks=many, rows=agreements(many, [Proxy("proxy accuracy", "verdict")]))

@@ -105,6 +105,20 @@ def test_a_limit_ends_the_box_of_hypervolumes() -> None:
     assert gains[1] == pytest.approx(0.65 * 1 / (0.7 * 2))
 
 
+def test_what_breaks_a_limit_on_accuracy_is_no_rival_and_none_to_wait_for() -> None:
+    """Below 85 % nothing counts: cheap finished ones leave the front to others, cheap ones are stopped."""
+    without, limited = (
+        Race((1, 3, 9), OBJECTIVES, limits) for limits in ((), parse_limits(["accuracy >= 0.85"]))
+    )
+    for race in (without, limited):
+        for macs, curve in [*many(), *many(macs=5.0)[:5]]:  # the five reach .80 to .82
+            race.note({"macs": macs, "accuracy": curve[9]}, curve)
+    assert without.judge({"macs": 2.0}, {1: 0.3}).goes_on  # foretold .75
+    assert not limited.judge({"macs": 2.0}, {1: 0.3}).goes_on
+    dear, first = {"macs": 9.0}, {1: 0.53}  # foretold .865, by less than the best, .895
+    assert limited.judge(dear, first).goes_on
+
+
 def test_a_forecast_follows_the_line_of_many_exact_pairs() -> None:
     x = np.linspace(0.3, 0.7, 200)
     forecast = foretell(0.5, [(value, 0.6 + 0.3 * value) for value in x])
