@@ -105,9 +105,9 @@ class LineProgress(_Shared):
         self.message(f"study {study}: {standing.spent} of {standing.budget} candidates done")
 
     def screening(self, done: int, networks: int) -> None:
-        """Write a line for every tenth of a screen."""
+        """Write a line for every tenth of what is scored."""
         if done in (0, networks) or done * 10 // networks > (done - 1) * 10 // networks:
-            self.message(f"screen: {done} of {networks} networks scored")
+            self.message(f"{done} of {networks} networks scored")
 
     def told(self, trial: TrialRecord, standing: Standing) -> None:
         """Write the candidate's line; free ones are only counted."""
@@ -166,9 +166,9 @@ class BarProgress(_Shared):
         self._main = self._bars.add_task(study, total=standing.budget, completed=done, note="")
 
     def screening(self, done: int, networks: int) -> None:
-        """Move the screen's bar, which goes when it is full."""
+        """Move the bar of what is scored, which goes when it is full."""
         if self._screen is None:
-            self._screen = self._bars.add_task("screen", total=networks, note="")
+            self._screen = self._bars.add_task("scores", total=networks, note="")
         self._bars.update(self._screen, completed=done)
         if done >= networks:
             self._bars.remove_task(self._screen)

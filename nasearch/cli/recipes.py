@@ -6,6 +6,13 @@ import click
 
 from nasearch.cli.common import Suggesting, console, echo_json, json_option
 
+FOR = {
+    "proxy": "candidates (--recipe)",
+    "full": "teacher and winner (--winner-recipe)",
+    "supernet": "supernets (--supernet-recipe)",
+}
+"""What each built-in recipe trains, and the option that takes another."""
+
 
 @click.group(cls=Suggesting, invoke_without_command=True)
 @click.pass_context
@@ -40,9 +47,7 @@ def list_command(as_json: bool) -> None:
             str(recipe.batch_size),
             recipe.optimizer,
             f"{recipe.lr:g}",
-            {"proxy": "candidates (--recipe)", "full": "teacher and winner (--winner-recipe)"}.get(
-                recipe.name, ""
-            ),
+            FOR[recipe.name],
         )
     console().print(table)
 

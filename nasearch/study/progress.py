@@ -74,7 +74,7 @@ class Progress:
         """The search is over."""
 
     def stage(self, name: str, epochs: int) -> None:
-        """A longer training starts: the teacher's or the winner's."""
+        """A longer training starts: a supernet's, a reference's, the teacher's or the winner's."""
 
     def stage_epoch(self, point: CurvePoint, epochs: int) -> None:
         """An epoch of a longer training is done."""

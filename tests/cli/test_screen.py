@@ -32,8 +32,8 @@ def test_a_screen_from_the_command_line_to_every_listing(tmp_path: Path) -> None
     result = nasearch(*RUN, "--budget", "1")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines()[:2] == [
-        "screen: 0 of 12 networks scored",
-        "screen: 2 of 12 networks scored",
+        "0 of 12 networks scored",
+        "2 of 12 networks scored",
     ]
     assert "screen: 12 networks scored by synflow and jacov, the 1 most promising" in result.stdout
     (trial,) = json.loads(nasearch("trials", "s", "--json").stdout)["trials"]
@@ -69,15 +69,13 @@ def test_lines_of_a_screen_come_by_tenths(networks: int, expected: list[int]) ->
     progress = LineProgress(Console(file=file, width=100))
     for done in range(networks + 1):
         progress.screening(done, networks)
-    assert file.getvalue().splitlines() == [
-        f"screen: {done} of {networks} networks scored" for done in expected
-    ]
+    assert file.getvalue().splitlines() == [f"{done} of {networks} networks scored" for done in expected]
 
 
 def test_the_bar_of_a_screen_goes_when_it_is_full() -> None:
     with BarProgress(Console(file=io.StringIO(), width=100, force_terminal=True)) as progress:
         progress.screening(0, 2)
         (task,) = progress._bars.tasks
-        assert (task.description, task.completed, task.total) == ("screen", 0, 2)
+        assert (task.description, task.completed, task.total) == ("scores", 0, 2)
         progress.screening(2, 2)
         assert progress._bars.tasks == []
