@@ -224,7 +224,9 @@ def table_of(columns: dict[str, np.ndarray], reached: np.ndarray) -> list[str]:
 @click.option("--data", "data_name", default="fashion-mnist-12k", show_default=True)
 @click.option("--val-share", default=0.2, show_default=True)
 @click.option("--side", type=int, help="Pixels to which images are scaled; not at all if not given.")
-@click.option("--recipe", "text", default="full", show_default=True, help="With changes: full epochs=20.")
+@click.option(
+    "--recipe", "text", default="supernet", show_default=True, help="With changes: supernet epochs=20."
+)
 @click.option("--precision", default="float32", show_default=True)
 @click.option("--networks", "count", default=200, show_default=True, help="Random networks that are judged.")
 @click.option("--seed", default=0, show_default=True, help="Of the supernet and its training.")
