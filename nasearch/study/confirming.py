@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nasearch.errors import StudyError
+from nasearch.errors import SettingsError, StudyError
 from nasearch.pareto import Objective, crowding, knee, losses, ranks
 from nasearch.store.records import TrialRecord
 from nasearch.study.given import find_given, measure_given
@@ -55,6 +55,8 @@ def confirm(study: Study, count: int, progress: Progress) -> RunSummary | None:
     """Train the best of a study; arguments and errors as in the `Study`."""
     from nasearch.study.winner import distinct
 
+    if count < 0:
+        raise SettingsError(f"count is {count}; expected a whole number from 0")
     best = best_of(distinct(study), study.objectives, count)
     if not best:
         return None

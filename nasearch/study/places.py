@@ -59,6 +59,7 @@ def places_of(study: Study, budget: int) -> tuple[Place, ...]:
         )
     if wanted is None:
         wanted = _found(study, devices, budget) if not known_here_only else 1
+    wanted = min(wanted, max(1, budget))  # a place without a candidate would only load torch
     if torch.device(devices[0]).type == "cpu":
         return (Place("cpu", max(1, physical_cores() // wanted)),) * wanted
     share = _share(devices[0], -(-wanted // len(devices)))
@@ -81,7 +82,7 @@ def _found(study: Study, devices: list[str], budget: int) -> int:
     if kind == "cpu":
         workers, _ = cpu_workers(physical_cores(), free_memory_bytes(), data_bytes=_bytes_of(study.dataset))
         is_timed_here = study.needs_latency
-        return 1 if is_timed_here or budget < CANDIDATES_EACH * workers else workers
+        return 1 if is_timed_here else min(workers, max(1, budget // CANDIDATES_EACH))
     per_gpu = _per_gpu(study, devices[0], len(devices)) if budget >= CANDIDATES_EACH * 2 else 1
     return min(per_gpu * len(devices), max(len(devices), budget // CANDIDATES_EACH))
 

@@ -261,6 +261,7 @@ class Study(Parts):
             How the trainings ended; None where there is nothing to confirm.
 
         Raises:
+            SettingsError: for a count below 0.
             StudyError: if the candidates are trained anyway, or their supernet is gone.
             StoreError: if another process owns the confirmed study, or the database fails.
         """

@@ -234,7 +234,7 @@ def _trained(
         "label": trial.architecture.label,
         "proxy_accuracy": trial.values["accuracy"],
         "val_accuracy": result.accuracy,
-        "epochs": recipe.epochs,
+        "epochs": result.epochs,
         "recipe": recipe.to_dict(),
         "seconds": result.seconds,
         "seed": seed,

@@ -290,6 +290,8 @@ def test_the_best_are_trained_beside_it_from_the_weights_that_they_inherit(
     assert [trial.key for trial in study.confirmed()] == [trial.key for trial in confirmed]
     study.confirm(4)
     assert len(study.confirmed()) == 4
+    with pytest.raises(SettingsError, match="count is -1; expected a whole number from 0"):
+        study.confirm(-1)
     assert not (tmp_path / "out" / "s.confirmed").exists()  # the weights that trainings began with are gone
 
 

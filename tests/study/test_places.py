@@ -1,0 +1,30 @@
+"""Where candidates are trained: how many workers are found, and that none is started for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+import nasearch.study.places as places
+from nasearch.study import Study
+from nasearch.study.places import places_of
+
+Make = Callable[..., Study]
+
+
+@pytest.mark.parametrize(("budget", "workers"), [(3, 1), (8, 2), (10, 2), (12, 3), (16, 4), (50, 4)])
+def test_workers_come_with_the_candidates(
+    make_study: Make, monkeypatch: pytest.MonkeyPatch, budget: int, workers: int
+) -> None:
+    """Four candidates for each worker, on a machine of four cores with much memory."""
+    monkeypatch.setattr(places, "physical_cores", lambda: 4)
+    monkeypatch.setattr(places, "free_memory_bytes", lambda: 2**40)
+    found = places_of(make_study(workers=None), budget)
+    assert len(found) == workers
+    assert {place.threads for place in found} == {4 // workers}
+
+
+def test_no_more_workers_than_candidates_are_left(make_study: Make) -> None:
+    study = make_study(workers=6)
+    assert [len(places_of(study, budget)) for budget in (0, 2, 9)] == [1, 2, 6]
