@@ -3,7 +3,7 @@
     python scripts/gpu_table.py tests.txt bench_proxy.txt bench_time_to_front.txt
 
 Each file is what a step printed. Tables in it are kept as they are, lines `what: figures` become rows, and
-pytest's last line is the result of the tests. Lines of single seeds are left out.
+pytest's last line is the result of the tests. Lines of single networks are left out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-FIGURES = re.compile(r"^(?!seed \d)(?P<what>[a-z][^|:=]{2,70}): (?P<figures>.*\d.*)$")
+FIGURES = re.compile(r"^(?!seed \d+ network)(?P<what>[a-z][^|:=]{2,70}): (?P<figures>.*\d.*)$")
 SUMMARY = re.compile(r"^\d+ (passed|failed|skipped|error)\w*\b.* in [\d.]+s")
 REST = re.compile(r"^(took \d+ s|failed: .*|target .*)$")
 
