@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -42,6 +43,9 @@ def write(path: Path, state: State) -> None:
     Raises:
         OSError, RuntimeError: if it cannot be written.
     """
+    # of processes that were killed as they wrote; who lives and loses its part can only not write this epoch
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
+        left.unlink(missing_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:

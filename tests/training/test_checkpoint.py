@@ -145,6 +145,14 @@ def test_a_file_holds_nothing_that_runs(tmp_path: Path) -> None:
     assert problem.startswith("ignored, for it cannot be read")
 
 
+def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+    left, others = tmp_path / "state[1].pt.7.part", tmp_path / "state1.pt.7.part"
+    for file in (left, others):
+        file.write_bytes(b"half")
+    write(tmp_path / "state[1].pt", {})
+    assert sorted(tmp_path.iterdir()) == [others, tmp_path / "state[1].pt"]
+
+
 def test_a_state_survives_a_file_with_its_strides(tmp_path: Path) -> None:
     file, weight = tmp_path / "state.pt", torch.rand(4, 3, 2, 2).to(memory_format=torch.channels_last)
     write(file, {"belongs_to": "x", "nested": {"weight": weight, "list": [1.5, None]}})
