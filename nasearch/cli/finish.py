@@ -12,7 +12,7 @@ from nasearch.cli.options import given_only, settings_options
 
 @click.command()
 @target_arguments
-@settings_options("pick", "winner_epochs", "teacher", "formats", "device", "out")
+@settings_options("pick", "winner_recipe", "winner_epochs", "teacher", "formats", "device", "out")
 @storage_option
 @plugins_option
 @click.pass_context
@@ -20,7 +20,7 @@ def command(ctx: click.Context, target: tuple[str, ...], storage: str, **options
     """Train the winner of a study and export it.
 
     The winner is the knee of the front, the most accurate network under --pick, or TRIAL. It is trained with
-    the long recipe, taught by the most accurate network, tested once on the test split, exported and checked.
+    --winner-recipe, taught by the most accurate network, tested once on the test split, exported and checked.
     What was trained in the same way before is not trained again.
     """
     name, number = parse_target(target)

@@ -164,6 +164,19 @@ def test_a_study_file_names_references_that_lie_beside_it(tmp_path: Path, networ
     assert "reference near: 438 parameters" in done("run", "files/mine.yaml")
 
 
+def test_a_winner_is_finished_by_the_recipe_that_is_named(tmp_path: Path) -> None:
+    (tmp_path / "photos.yaml").write_text("extends: full\nlr: 0.003\n")
+    done("run", *SMALL, "--budget", "1", "--no-finish")
+    assert "nowhere" in mistake("finish", "s", "--winner-recipe", "nowhere")
+    done("finish", "s", "--winner-recipe", "photos.yaml", "--format", "module", "--device", "cpu")
+    with Study.load("s") as study:
+        (record,) = study.finishes
+    assert (record.details["training"]["recipe"]["name"], record.details["training"]["recipe"]["lr"]) == (
+        "photos",
+        0.003,
+    )
+
+
 def test_front_trains_references_of_a_study_that_exists(networks: None) -> None:
     done("run", *SMALL, "--no-finish")
     assert json.loads(done("front", "s", "--json"))["references"] == []
