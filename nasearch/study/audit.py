@@ -256,7 +256,7 @@ def _spread_over(study: Study) -> str:
 def _recipe(study: Study, epochs: int | None, recipe: str | None, begun: Recipe | None) -> Recipe:
     """What the networks are trained by; as before, where nothing else is said."""
     if begun is not None and recipe is None:
-        training = replace(begun, epochs=epochs or begun.epochs)
+        training = replace(begun, epochs=begun.epochs if epochs is None else epochs)
     else:
         training = long_recipe(recipe or study.settings.winner_recipe, study.dataset, epochs)
     if begun is not None and training != begun:

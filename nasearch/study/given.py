@@ -53,11 +53,11 @@ def long_recipe(name: str, dataset: Dataset, epochs: int | None = None) -> Recip
     """A recipe as whole networks are trained by: with so many epochs, or its own, more on few images.
 
     Raises:
-        TrainingError: if there is no such recipe.
+        TrainingError: if there is no such recipe, or epochs are below 1.
     """
     recipe = find_recipe(name)
     usual = longer_on_few(recipe.epochs, recipe.images or FULL_IMAGES, len(dataset.train))
-    return dataclasses.replace(recipe, epochs=epochs or usual)
+    return dataclasses.replace(recipe, epochs=usual if epochs is None else epochs)
 
 
 def open_given(study: Study, role: GivenRole, recipe: Recipe, start: str = "") -> Study:

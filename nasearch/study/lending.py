@@ -33,7 +33,7 @@ def lent_by(lender: Study, bench: Bench) -> Recall:
         if known is None or known.state != "complete":
             return None
         there = (known.seed, known.fidelity, known.device)
-        if there != (job.seed, dict(bench.fidelity), dict(bench.device)):
+        if there != (job.seed, dict(bench.fidelity()), dict(bench.device)):
             return None
         trial = ledger.find(lender._optuna, known.number)
         facts = {} if trial is None else trial.user_attrs.get(ledger.TRAINING) or {}

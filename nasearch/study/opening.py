@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -109,7 +109,7 @@ def make_bench(study: Study, executor: Executor | None = None, checkpoints: Path
     return Bench(
         executor,
         proxy.epochs(study),
-        proxy.fidelity(study).to_dict(),
+        cache(lambda: proxy.fidelity(study).to_dict()),
         where,
         checkpoints,
         start=study.directory / "start" if study.identity.fixed.get("start") else None,

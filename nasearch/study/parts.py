@@ -20,7 +20,7 @@ from nasearch.store.records import StudyRecord
 from nasearch.study.history import History
 from nasearch.study.identity import Identity
 from nasearch.study.proxies.names import named
-from nasearch.study.settings import NO_IMAGES, StudySettings, gpus_of
+from nasearch.study.settings import NO_IMAGES, StudySettings
 
 if TYPE_CHECKING:
     from nasearch.data import Dataset
@@ -124,10 +124,9 @@ class Parts:
     @cached_property
     def device(self) -> str:
         """The torch device that is trained on in this process: the first of the GPUs where some are named."""
-        from nasearch.measure import resolve_device
+        from nasearch.study.places import devices_of
 
-        gpus = self.settings.gpus
-        return resolve_device(self.settings.device if gpus is None else f"cuda:{gpus_of(gpus)[0]}")
+        return devices_of(self.settings)[0]
 
     @property
     def recipe(self) -> Recipe:

@@ -21,6 +21,7 @@ from nasearch.study.settings import gpus_of
 
 if TYPE_CHECKING:
     from nasearch.data import Dataset
+    from nasearch.study.settings import StudySettings
     from nasearch.study.study import Study
 
 CANDIDATES_EACH = 4
@@ -28,6 +29,17 @@ CANDIDATES_EACH = 4
 
 TRIAL_IMAGES, TRIAL_EPOCHS = 4096, 3
 """The short training that shows how busy one candidate keeps a GPU: long enough for a captured step."""
+
+
+def devices_of(settings: StudySettings) -> list[str]:
+    """The torch devices that a study trains on: the GPUs where some are named, else its one device.
+
+    Raises:
+        DeviceError: if one is not here.
+    """
+    if settings.gpus is None:
+        return [resolve_device(settings.device)]
+    return [resolve_device(f"cuda:{number}") for number in gpus_of(settings.gpus)]
 
 
 def places_of(study: Study, budget: int) -> tuple[Place, ...]:
@@ -46,9 +58,7 @@ def places_of(study: Study, budget: int) -> tuple[Place, ...]:
         SettingsError: if several workers are wanted for blocks that only this program knows.
     """
     settings = study.settings
-    devices = [study.device]
-    if settings.gpus is not None:
-        devices = [resolve_device(f"cuda:{number}") for number in gpus_of(settings.gpus)]
+    devices = devices_of(settings)
     wanted = settings.workers
     known_here_only = unshared_blocks(study)
     if known_here_only and (wanted or len(devices)) > 1:

@@ -112,7 +112,7 @@ class Referee:
             self._complete(known, started, twin.values, twin.seconds or 0.0)
             return
         seed = training_seed(self._study.seed, known.architecture.key)
-        started = self._start(known, seed, self._bench.fidelity, self._bench.device)
+        started = self._start(known, seed, self._bench.fidelity(), self._bench.device)
         try:
             self._train(known, started, seed)
         except KeyboardInterrupt:

@@ -44,6 +44,7 @@ class Bench:
     """What measuring a candidate needs: executor, recipe length, and words for the store.
 
     Attributes:
+        fidelity: what a measurement stands for; asked when one begins, for a supernet's is known only then.
         checkpoints: folder for the trainings in flight; None keeps none.
         start: folder with the weights that trainings begin with, by `start_name`; fresh ones without.
         quiet: whether a proposal is timed, so that nothing may be trained beside it.
@@ -52,7 +53,7 @@ class Bench:
 
     executor: Executor
     epochs: int
-    fidelity: Mapping[str, Any]
+    fidelity: Callable[[], Mapping[str, Any]]
     device: Mapping[str, Any]
     checkpoints: Path | None = None
     start: Path | None = None
@@ -214,7 +215,7 @@ class Search:
             candidate.number,
             architecture,
             job.seed,
-            bench.fidelity,
+            bench.fidelity(),
             bench.device,
             self._lease.run_id,
             keep_curve=goes_on,

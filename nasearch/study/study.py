@@ -131,12 +131,12 @@ class Study(Parts):
         cls, settings: StudySettings, *, space: SearchSpace | None = None, dataset: Dataset | None = None
     ) -> Study:
         """Make or go on with the study that settings describe; errors as in `create`."""
-        from nasearch.measure import resolve_device
         from nasearch.study.opening import identity_of, load_data
+        from nasearch.study.places import devices_of
         from nasearch.study.proxies.proxy import proxy_of
         from nasearch.study.references import known_networks
 
-        resolve_device(settings.device)
+        devices_of(settings)
         for sampler in (settings.proposer, settings.baseline or "random"):
             if sampler not in SAMPLERS:
                 make_sampler(sampler, 0, 0)
@@ -173,7 +173,7 @@ class Study(Parts):
         """Find a study in a store; without a name the one that was made last.
 
         Its data are read when they are needed first. A study that was made with a `Dataset` object
-        needs that object again to run on or finish.
+        needs that object again to run on or finish. Its candidates race if they did when it was run last.
 
         Raises:
             StudyError: if there is no such study.
@@ -197,7 +197,9 @@ class Study(Parts):
                 seed=int(identity.fixed["seed"]),
                 budget=max(1, store.budget_used(record.id)),
             )
-            return cls(store, record, space, settings, dataset)
+            study = cls(store, record, space, settings, dataset)
+            study.settings = settings.merge(racing=study.raced)
+            return study
         except BaseException:
             store.close()
             raise
@@ -330,6 +332,7 @@ class Study(Parts):
             progress: whoever watches.
 
         Raises:
+            TrainingError: if epochs are below 1.
             StudyError: if n is below 2, the study has fewer than 2 networks or no images, the audit was begun
                 with another recipe, or no network could be trained.
             StoreError: if another process owns the audit, or the database fails.
@@ -479,6 +482,11 @@ class Study(Parts):
         Returns:
             The trained network in eval mode on the CPU; it takes images (N, C, H, W) with values in
             [0, 1] and gives logits (N, classes).
+
+        Raises:
+            StudyError: if there is nothing to finish.
+            SelectionError: as in `winner`.
+            TrainingError: if epochs are below 1, or weights cannot be written.
         """
         from nasearch.study.winner import finish
 

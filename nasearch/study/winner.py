@@ -119,7 +119,8 @@ def finish(
         raise StudyError(
             f"trial {winner.number} of {study.name!r} is {winner.outcome}; expected a complete one"
         )
-    recipe = long_recipe(study.settings.winner_recipe, study.dataset, epochs or study.settings.winner_epochs)
+    epochs = study.settings.winner_epochs if epochs is None else epochs
+    recipe = long_recipe(study.settings.winner_recipe, study.dataset, epochs)
     taught_by = _teacher_of(study, winner) if study.settings.teacher else None
     distillation = Distillation() if taught_by is not None else None
     training = {

@@ -108,8 +108,8 @@ def test_only_the_same_training_is_taken_over(make_study: Make) -> None:
     assert same is not None
     assert same.accuracy == trial.values["accuracy"]
     elsewhere = {**bench.device, "name": "another processor"}
-    longer = {**bench.fidelity, "epochs": 99}
-    for device, fidelity in ((elsewhere, bench.fidelity), (bench.device, longer)):
+    longer = {**bench.fidelity(), "epochs": 99}
+    for device, fidelity in ((elsewhere, bench.fidelity), (bench.device, lambda: longer)):
         other = type(bench)(bench.executor, bench.epochs, fidelity, device)
         assert lent_by(study, other)(job) is None
     assert lent_by(study, bench)(Job(0, trial.architecture, job.seed + 1)) is None

@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import load_file
 
 from nasearch.errors import SettingsError, StudyError, TrainingError
+from nasearch.executors import InProcess
 from nasearch.nets import Supernet
 from nasearch.pareto import Objective, parse_objectives
 from nasearch.report.tables import front_json
@@ -25,7 +26,8 @@ from nasearch.store import Store
 from nasearch.store.records import TrialRecord
 from nasearch.study import Progress, Study, StudySettings, supernets
 from nasearch.study.confirming import best_of
-from nasearch.study.given import find_given
+from nasearch.study.given import find_given, open_given
+from nasearch.study.places import places_of
 from nasearch.study.reporting import objectives_of, picture_of, rows_of, values_of
 from nasearch.training import RECIPES
 from nasearch.training.batches import TrainingData
@@ -197,13 +199,26 @@ def test_the_supernet_is_part_of_what_a_study_is(inherit: Make) -> None:
         ({"confirm": -1}, "confirm is -1; expected a whole number of at least 0"),
         ({"references": ["resnet18"]}, "a supernet holds networks of its space alone"),
         ({"racing": True}, "racing is on; expected it off"),
-        ({"workers": 2}, "workers is 2; expected 1"),
+        ({"workers": 2, "confirm": 0}, "workers is 2 and confirm is 0; expected 1 worker"),
         ({"supernet_recipe": "long"}, "recipe is 'long'"),
     ],
 )
 def test_settings_that_do_not_go_with_it_are_refused(inherit: Make, given: Any, text: str) -> None:
     with pytest.raises((SettingsError, TrainingError), match=text):
         inherit(**({"supernet_epochs": None} | given))
+
+
+def test_workers_are_those_of_the_confirmed(inherit: Make) -> None:
+    study = inherit(workers=2)
+    assert isinstance(study.proxy.executor(study, 5), InProcess)
+    with open_given(study, "confirmed", study.recipe) as sibling:
+        assert len(places_of(sibling, 5)) == 2
+
+
+def test_without_a_budget_nothing_is_trained(inherit: Make) -> None:
+    study = inherit()
+    assert study.run(budget=0).stopped == "budget"
+    assert supernets.note_of(study) is None
 
 
 def test_defaults_of_its_own() -> None:

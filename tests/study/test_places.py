@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 import nasearch.study.places as places
+from nasearch.errors import DeviceError
 from nasearch.study import Study
 from nasearch.study.places import places_of
 
@@ -28,3 +30,11 @@ def test_workers_come_with_the_candidates(
 def test_no_more_workers_than_candidates_are_left(make_study: Make) -> None:
     study = make_study(workers=6)
     assert [len(places_of(study, budget)) for budget in (0, 2, 9)] == [1, 2, 6]
+
+
+def test_gpus_that_are_not_here_are_refused_before_anything_is_written(
+    make_study: Make, tmp_path: Path
+) -> None:
+    with pytest.raises(DeviceError, match="device 'cuda:99' is not here; expected one of auto, cpu"):
+        make_study(gpus="99")
+    assert not (tmp_path / "n.db").exists()

@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from nasearch.errors import SelectionError, StudyError
+from nasearch.errors import SelectionError, StudyError, TrainingError
 from nasearch.nets import Normalized
-from nasearch.study import Study
+from nasearch.study import Progress, Study
 from nasearch.training import evaluate
 
 Make = Callable[..., Study]
@@ -94,6 +94,34 @@ def test_a_trial_that_was_not_trained_cannot_be_finished(make_study: Make) -> No
         study.finish(trial=refused.number)
     with pytest.raises(StudyError, match="has no trial 99; expected 0 to"):
         study.finish(trial=99)
+
+
+def test_no_epochs_are_refused_and_not_taken_for_the_usual(searched: Study) -> None:
+    for train in (searched.finish, searched.audit):
+        with pytest.raises(
+            TrainingError, match=r"recipe 'full': epochs is 0; expected a whole number from 1"
+        ):
+            train(epochs=0)
+    assert (searched.finishes, searched.audited()) == ([], None)
+
+
+def test_epochs_of_a_winner_are_those_that_were_trained(searched: Study, tmp_path: Path) -> None:
+    file = tmp_path / "patient.yaml"
+    file.write_text("name: patient\nepochs: 6\npatience: 1\nlr: 1e-9\n")  # which learns nothing
+    searched.settings = searched.settings.merge(winner_recipe=str(file))
+    seen: dict[str, int] = {}
+
+    class Words(Progress):
+        def stage(self, name: str, epochs: int) -> None:
+            self.name = name.partition(",")[0]
+
+        def stage_epoch(self, point: object, epochs: int) -> None:
+            seen[self.name] = seen.get(self.name, 0) + 1
+
+    searched.finish(progress=Words())
+    (record,) = searched.finishes
+    assert {role: record.details[role]["epochs"] for role in ("teacher", "winner")} == seen
+    assert seen["winner"] < record.details["winner"]["recipe"]["epochs"]
 
 
 def test_what_was_picked_is_what_is_exported(searched: Study, tmp_path: Path) -> None:

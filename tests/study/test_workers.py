@@ -241,6 +241,15 @@ def test_races_where_the_sampler_can_learn_from_it_unless_told(make_study: Make)
     assert not make_study("b", sampler="tpe", racing=False).settings.races
 
 
+def test_a_study_that_is_loaded_races_as_it_did(make_study: Callable[..., Study]) -> None:
+    for name, sampler, racing in (("off", "surrogate", False), ("on", "evolution", True)):
+        made = make_study(name, sampler=sampler, racing=racing)
+        made.run(budget=0)
+        with Study.load(name, storage=made.settings.storage) as study:
+            assert (study.settings.proposer, study.settings.races) == (sampler, racing)
+            assert study.settings.merge(racing=not racing).races is not racing
+
+
 class Stop(Progress):
     """Presses Ctrl-C at an epoch of a candidate."""
 

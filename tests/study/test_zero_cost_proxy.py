@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from nasearch.cli.main import main
-from nasearch.errors import SettingsError
+from nasearch.errors import MeasurementError, SettingsError
 from nasearch.measure.zero_cost.absolute import absolute_score, scales_of
-from nasearch.study import Study, StudySettings
+from nasearch.study import Study, StudySettings, scoring
 from nasearch.study.opening import make_rules
 from nasearch.study.proxies.zero_cost import CALIBRATED_ON
 from nasearch.study.screening import draw
@@ -76,7 +76,7 @@ def test_a_score_is_nowhere_called_an_accuracy(make_study: Make, scored: list[st
     [
         ({"references": ["resnet18"]}, "references are resnet18; a score is on its space"),
         ({"racing": True}, "racing is on; expected it off"),
-        ({"workers": 2}, "workers is 2; expected 1: one process scores candidates"),
+        ({"workers": 2}, "workers is 2 and confirm is 0; expected 1 worker, or some to confirm"),
     ],
 )
 def test_what_cannot_be_had_is_refused(make_study: Make, given: dict[str, Any], message: str) -> None:
@@ -87,3 +87,19 @@ def test_what_cannot_be_had_is_refused(make_study: Make, given: dict[str, Any], 
 def test_its_name_takes_nothing() -> None:
     with pytest.raises(SettingsError, match="proxy is 'zero-cost:zen'; expected trained, "):
         StudySettings(proxy="zero-cost:zen")
+
+
+def test_limits_that_no_network_keeps_exhaust_the_space(make_study: Make, scored: list[str]) -> None:
+    study = judged(make_study, limits=["params <= 1"])
+    summary = study.run(budget=3)
+    assert (summary.stopped, study.spent, scored) == ("exhausted", 0, [])
+    assert set(study.outcomes()) == {"refused"}
+
+
+def test_networks_that_cannot_be_scored_make_no_scale(make_study: Make, monkeypatch: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise MeasurementError("out of luck")
+
+    monkeypatch.setattr(scoring, "score_architectures", fail)
+    with pytest.raises(MeasurementError, match="none of 50 random networks can be scored: out of luck"):
+        judged(make_study).run(budget=3)

@@ -161,9 +161,13 @@ class Untrained(StudyProxy):
             )
 
     def check(self, space: SearchSpace, dataset: Dataset | None) -> None:
-        """Refuse several workers: of a run, since an audit of the study may have them."""
-        if (self.settings.workers or 1) > 1:
-            raise SettingsError(f"workers is {self.settings.workers}; expected 1: one process {self.judging}")
+        """Refuse several workers where nothing is trained; those that are confirmed may have them."""
+        workers = self.settings.workers or 1
+        if workers > 1 and not self.settings.confirms:
+            raise SettingsError(
+                f"workers is {workers} and confirm is 0; expected 1 worker, or some to confirm: one process "
+                f"{self.judging}, and workers train those that are confirmed"
+            )
 
 
 def proxy_of(settings: StudySettings) -> StudyProxy:

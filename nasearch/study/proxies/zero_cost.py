@@ -82,20 +82,33 @@ class ZeroCost(Untrained):
         return ZeroCostFidelity()
 
     def prepare(self, study: Study, progress: Progress) -> None:
-        """Score the random networks that make the scale; those that were scored are kept."""
+        """Score the random networks that make the scale; those that were scored are kept.
+
+        Where no network keeps the limits there are none, and the search says that the space is exhausted.
+        """
         self._scales(study, Scorer(study), progress)
 
     def _scales(self, study: Study, scorer: Scorer, progress: Progress) -> dict[str, Scale]:
+        """The scale of each score; none where no network that was drawn keeps the limits.
+
+        Raises:
+            MeasurementError: if none of those drawn can be scored, or a score has no signal in any.
+        """
         drawn, _ = draw(make_rules(study), CALIBRATED_ON, study.seed)
-        rows = []
+        rows, reason = [], ""
         for done, each in enumerate(drawn, 1):
             is_new = scorer.known(each.architecture) is None
             try:
                 rows.append(scorer(each.architecture))
-            except (BuildError, MeasurementError):  # one that cannot be scored has no place on a scale
+            except (BuildError, MeasurementError) as problem:  # such a one has no place on a scale
+                reason = str(problem)
                 continue
             if is_new:
                 progress.screening(done, len(drawn))
+        if not drawn:
+            return {}
+        if not rows:
+            raise MeasurementError(f"none of {len(drawn)} random networks can be scored: {reason}")
         return scales_of({name: [row[name] for row in rows] for name in scorer.names})
 
     def in_process(self, study: Study) -> InProcess:
@@ -109,6 +122,8 @@ class ZeroCost(Untrained):
         def proxy(job: Job, on_point: Callable[[CurvePoint], bool | None]) -> ProxyResult:
             del on_point  # nothing is trained, so there are no epochs
             scorer, scales = ready()
+            if not scales:
+                raise MeasurementError("no scale to judge by: no random network keeps the limits")
             started = time.monotonic()
             value = absolute_score(scorer(job.architecture), scales)
             return ProxyResult(value, (), time.monotonic() - started, ZeroCostFidelity(), job.seed)
