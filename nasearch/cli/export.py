@@ -20,7 +20,7 @@ from nasearch.cli.options import given_only, settings_options
 
 @click.command()
 @target_arguments
-@settings_options("formats", "pick", "winner_epochs", "teacher", "device")
+@settings_options("formats", "pick", "winner_recipe", "winner_epochs", "teacher", "device")
 @click.option(
     "--out",
     metavar="FOLDER",
@@ -46,7 +46,7 @@ def command(
 
         study.settings = study.settings.merge(**given)
         with interruptible(ctx, study), display(as_json) as progress:
-            train = not given.keys().isdisjoint({"pick", "winner_epochs", "teacher"})
+            train = not given.keys().isdisjoint({"pick", "winner_recipe", "winner_epochs", "teacher"})
             report = hand_over(study, progress, trial=number, out=out, train=train)
     if as_json:
         echo_json({"files": [str(file) for file in report.files], "max_abs_difference": report.checked})

@@ -75,12 +75,17 @@ class Study(Parts):
         supernet_epochs: int | None = None,
         supernet_time: str | None = None,
         confirm: int | None = None,
+        pick: str | None = None,
+        winner_recipe: str | Path = "full",
+        winner_epochs: int | None = None,
+        teacher: bool = True,
+        formats: Sequence[str] | None = None,
         fresh: bool = False,
         out: str | Path | None = None,
     ) -> Study:
         """Make a study, or go on with the one of the same name and the same fixed parts.
 
-        Args: as in `StudySettings`; `space` and `data` may be objects too.
+        Args: as in `StudySettings`; `space` and `data` may be objects too. How far it goes is said to `run`.
 
         Raises:
             StudyError: if the name belongs to another study.
@@ -117,6 +122,11 @@ class Study(Parts):
             supernet_epochs=supernet_epochs,
             supernet_time=supernet_time,
             confirm=confirm,
+            pick=pick,
+            winner_recipe=str(winner_recipe),
+            winner_epochs=winner_epochs,
+            teacher=teacher,
+            formats=None if formats is None else tuple(formats),
             fresh=fresh,
             out=None if out is None else str(out),
         )
@@ -466,7 +476,9 @@ class Study(Parts):
         pick: str | None = None,
         *,
         trial: int | None = None,
+        recipe: str | Path | None = None,
         epochs: int | None = None,
+        teacher: bool | None = None,
         progress: Progress | None = None,
     ) -> nn.Module:
         """Train the winner by the full recipe, taught by the most accurate network, and test it once.
@@ -476,8 +488,12 @@ class Study(Parts):
         Args:
             pick: a bound as in `winner`.
             trial: the number of a trial to finish instead.
-            epochs: of the teacher's and the winner's training; the recipe's own if not given.
+            recipe: of the teacher's and the winner's training: a built-in name or a YAML file.
+            epochs: of both; the recipe's own, more on few images, if neither given nor set.
+            teacher: whether the winner is taught by another network.
             progress: whoever watches.
+
+        What is not given is as in the settings (`winner_recipe`, `winner_epochs`, `teacher`).
 
         Returns:
             The trained network in eval mode on the CPU; it takes images (N, C, H, W) with values in
@@ -486,12 +502,20 @@ class Study(Parts):
         Raises:
             StudyError: if there is nothing to finish.
             SelectionError: as in `winner`.
-            TrainingError: if epochs are below 1, or weights cannot be written.
+            TrainingError: if there is no such recipe, epochs are below 1, or weights cannot be written.
         """
         from nasearch.study.winner import finish
 
         with self._owned("finish"), deterministic(self.threads):
-            return finish(self, pick, trial, epochs, progress or Progress()).model
+            return finish(
+                self,
+                pick,
+                trial,
+                epochs,
+                progress or Progress(),
+                recipe_name=None if recipe is None else str(recipe),
+                taught=teacher,
+            ).model
 
     @property
     def finishes(self) -> list[FinishRecord]:

@@ -111,17 +111,28 @@ def distinct(study: Study) -> list[TrialRecord]:
 
 
 def finish(
-    study: Study, pick: str | None, number: int | None, epochs: int | None, progress: Progress
+    study: Study,
+    pick: str | None,
+    number: int | None,
+    epochs: int | None,
+    progress: Progress,
+    *,
+    recipe_name: str | None = None,
+    taught: bool | None = None,
 ) -> Finished:
-    """Train the winner, taught by the most accurate other network, and read the test split once."""
+    """Train the winner, taught by the most accurate other network, and read the test split once.
+
+    Arguments and errors as in the `Study`; what is None is as the study's settings say.
+    """
     winner = choose(study, pick or study.settings.pick) if number is None else study.trial(number)
     if "accuracy" not in winner.values:
         raise StudyError(
             f"trial {winner.number} of {study.name!r} is {winner.outcome}; expected a complete one"
         )
     epochs = study.settings.winner_epochs if epochs is None else epochs
-    recipe = long_recipe(study.settings.winner_recipe, study.dataset, epochs)
-    taught_by = _teacher_of(study, winner) if study.settings.teacher else None
+    recipe = long_recipe(recipe_name or study.settings.winner_recipe, study.dataset, epochs)
+    taught = study.settings.teacher if taught is None else taught
+    taught_by = _teacher_of(study, winner) if taught else None
     distillation = Distillation() if taught_by is not None else None
     training = {
         "key": winner.key,

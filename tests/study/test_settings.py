@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
 
 from nasearch.errors import SettingsError
-from nasearch.study.settings import PRECISIONS, StudySettings, seconds_of
+from nasearch.study import Study
+from nasearch.study.settings import PRECISIONS, StudySettings, names, seconds_of
 from nasearch.training import precision
 
 
@@ -26,6 +28,11 @@ def test_defaults_are_those_that_are_promised() -> None:
     assert (settings.budget, settings.seed, settings.objectives) == (50, 0, ("accuracy", "macs"))
     assert (settings.data, settings.device) == ("fashion-mnist-12k", "auto")
     assert StudySettings().to_yaml() == "{}\n"
+
+
+def test_python_takes_every_setting_but_those_of_one_run() -> None:
+    taken = set(inspect.signature(Study.create).parameters)
+    assert taken - {"name"} == set(names()) - {"study", "budget", "time", "finish"}
 
 
 def test_the_precisions_are_those_of_the_training() -> None:

@@ -70,6 +70,34 @@ def test_finishing_again_reads_the_weights_back_and_does_not_test_again(searched
     assert len(searched.finishes) == 2
 
 
+def test_recipe_epochs_and_teacher_are_said_to_finish_or_set_before(make_study: Make, tmp_path: Path) -> None:
+    file = tmp_path / "slow.yaml"
+    file.write_text("extends: full\nlr: 0.001\n")
+    study = make_study(winner_recipe=file, winner_epochs=1, teacher=False, formats=["module"])
+    study.run(budget=3)
+    study.finish()
+    study.finish(recipe="full", epochs=2, teacher=True)
+    study.finish()  # the first one again
+    told, said = study.finishes
+    assert told.teacher is None
+    assert (told.details["training"]["recipe"]["lr"], told.details["winner"]["epochs"]) == (0.001, 1)
+    assert said.teacher is not None
+    assert (said.details["training"]["recipe"]["name"], said.details["winner"]["epochs"]) == ("full", 2)
+    assert {file.name for file in study.export().files} == {
+        "model.py",
+        "weights.safetensors",
+        "metadata.json",
+    }
+    with pytest.raises(TrainingError, match="recipe is 'ful'; did you mean full"):
+        study.finish(recipe="ful")
+
+
+def test_a_bound_that_was_set_chooses_the_winner(make_study: Make, searched: Study) -> None:
+    params = sorted(trial.values["params"] for trial in searched.trials() if trial.outcome == "complete")
+    bound = f"params <= {params[0]}"
+    assert make_study(pick=bound).winner().values["params"] == params[0]
+
+
 def test_exporting_takes_the_winner_as_it_was_finished_last(searched: Study) -> None:
     model = searched.finish(epochs=1)
     report = searched.export(formats=["module"])
