@@ -17,9 +17,11 @@ from nasearch.study.progress import Progress, RunSummary, Standing
 if TYPE_CHECKING:
     from nasearch.store.records import TrialRecord
     from nasearch.training import CurvePoint
+    from nasearch.training.supernet import SupernetPoint
 
 # These cost nothing of the budget and can come by the dozen; they are counted, not shown one by one.
 FREE = ("refused", "repeated")
+LARGEST = "accuracy of its largest network"
 REASONS = {
     "budget": "",
     "time": "; the time is up",
@@ -42,17 +44,17 @@ class Pace:
         self._started = clock()
 
     def start(self, standing: Standing) -> None:
-        """Begin to count; what earlier runs spent is not this run's pace."""
-        self._first = standing.spent
+        """Begin to count; what earlier runs did is not this run's pace."""
+        self._first = standing.done
         self._started = self._clock()
 
     def left_s(self, standing: Standing) -> float | None:
         """Seconds left, or None before the first candidate is done."""
-        done = standing.spent - self._first
+        done = standing.done - self._first
         if done <= 0:
             return None
         elapsed = self._clock() - self._started
-        left = elapsed / done * max(standing.budget - standing.spent, 0)
+        left = elapsed / done * max(standing.budget - standing.done, 0)
         return left if self._time_s is None else min(left, max(self._time_s - elapsed, 0.0))
 
 
@@ -88,7 +90,7 @@ class _Shared(Progress):
         outcomes = ", ".join(
             f"{count} {outcome.replace('_', ' ')}" for outcome, count in summary.outcomes.items() if count
         )
-        done = f"{summary.standing.spent} of {summary.standing.budget} candidates done"
+        done = f"{summary.standing.done} of {summary.standing.budget} candidates done"
         took = f"after {duration(summary.seconds)}"
         self.message(f"{done} ({outcomes or 'no trial'}) {took}{REASONS[summary.stopped]}")
 
@@ -102,7 +104,7 @@ class LineProgress(_Shared):
     def started(self, study: str, standing: Standing) -> None:
         """Say where the study stands."""
         self._pace.start(standing)
-        self.message(f"study {study}: {standing.spent} of {standing.budget} candidates done")
+        self.message(f"study {study}: {standing.done} of {standing.budget} candidates done")
 
     def screening(self, done: int, networks: int) -> None:
         """Write a line for every tenth of what is scored."""
@@ -116,7 +118,7 @@ class LineProgress(_Shared):
             return
         free = f" (after {self._free} refused or repeated)" if self._free else ""
         self._free = 0
-        place = f"[{standing.spent}/{standing.budget}]"
+        place = f"[{standing.done}/{standing.budget}]"
         self.message(f"{place} {describe(trial)}{free} | {self._note(standing)}")
 
     def message(self, text: str) -> None:
@@ -132,6 +134,13 @@ class LineProgress(_Shared):
     def stage_epoch(self, point: CurvePoint, epochs: int) -> None:
         """Write an epoch of that training."""
         self.message(f"{self._stage} [{point.epoch}/{epochs}] accuracy {percent(point.val_accuracy)}")
+
+    def supernet_epoch(self, point: SupernetPoint, epochs: int) -> None:
+        """Write an epoch of a supernet's training: its ends, and the loss."""
+        ends = (
+            f"{LARGEST} {percent(point.largest_accuracy)}, of its smallest {percent(point.smallest_accuracy)}"
+        )
+        self.message(f"{self._stage} [{point.epoch}/{epochs}] {ends}, loss {point.train_loss:.3f}")
 
 
 class BarProgress(_Shared):
@@ -162,7 +171,7 @@ class BarProgress(_Shared):
     def started(self, study: str, standing: Standing) -> None:
         """Show the candidates' bar."""
         self._pace.start(standing)
-        done = min(standing.spent, standing.budget)
+        done = min(standing.done, standing.budget)
         self._main = self._bars.add_task(study, total=standing.budget, completed=done, note="")
 
     def screening(self, done: int, networks: int) -> None:
@@ -188,7 +197,7 @@ class BarProgress(_Shared):
             self._end_training(trial.number)
             self.message(describe(trial))
         if self._main is not None:
-            done = min(standing.spent, standing.budget)
+            done = min(standing.done, standing.budget)
             self._bars.update(self._main, completed=done, note=self._note(standing))
 
     def message(self, text: str) -> None:
@@ -215,6 +224,10 @@ class BarProgress(_Shared):
         """Move that bar."""
         self._move_training(None, point, epochs)
 
+    def supernet_epoch(self, point: SupernetPoint, epochs: int) -> None:
+        """Move it, and say whose accuracy it shows."""
+        self._move_training(None, point.largest, epochs, LARGEST)
+
     def stage_done(self, name: str) -> None:
         """Take that bar away."""
         self._end_training(None)
@@ -223,9 +236,11 @@ class BarProgress(_Shared):
         self._end_training(number)
         self._trainings[number] = self._bars.add_task(name, total=epochs, note="")
 
-    def _move_training(self, number: int | None, point: CurvePoint, epochs: int) -> None:
+    def _move_training(
+        self, number: int | None, point: CurvePoint, epochs: int, shown: str = "accuracy"
+    ) -> None:
         if number in self._trainings:
-            note = f"accuracy {percent(point.val_accuracy)}"
+            note = f"{shown} {percent(point.val_accuracy)}"
             self._bars.update(self._trainings[number], completed=point.epoch, total=epochs, note=note)
 
     def _end_training(self, number: int | None) -> None:

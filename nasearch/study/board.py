@@ -85,9 +85,10 @@ class Board:
             self._hypervolume = hypervolume(self._losses, reference) / float(np.prod(reference))
         return self._hypervolume
 
-    def standing(self, spent: int, budget: int) -> Standing:
+    def standing(self, spent: int, budget: int, in_flight: int = 0) -> Standing:
         """How far the study is."""
-        return Standing(spent, budget, len(self._keys), self._best, self.hypervolume(), self._accuracy)
+        volume = self.hypervolume()
+        return Standing(spent, budget, len(self._keys), self._best, volume, self._accuracy, in_flight)
 
     def _take_in(self, key: str, loss: np.ndarray) -> None:
         """Put a new network, a row of losses, where it belongs."""

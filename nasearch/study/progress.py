@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from nasearch.store.records import TrialRecord
     from nasearch.training import CurvePoint
+    from nasearch.training.supernet import SupernetPoint
 
 Stopped = Literal["budget", "time", "exhausted"]
 
@@ -17,12 +18,13 @@ class Standing:
     """How far a study is.
 
     Attributes:
-        spent: distinct architectures whose proxy was started.
+        spent: distinct architectures whose proxy was started; those count for the budget.
         budget: how many are wanted.
         front_size: distinct networks on the front.
         best_accuracy: fraction in [0, 1], None before the first.
         accuracy: what that is called: "accuracy", or such as "zero_cost_score".
         hypervolume: share of the reference box that the front dominates, in [0, 1].
+        in_flight: how many of those that were started have no outcome yet.
     """
 
     spent: int
@@ -31,6 +33,12 @@ class Standing:
     best_accuracy: float | None = None
     hypervolume: float = 0.0
     accuracy: str = "accuracy"
+    in_flight: int = 0
+
+    @property
+    def done(self) -> int:
+        """Distinct architectures whose proxy has ended, however it did."""
+        return self.spent - self.in_flight
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,10 @@ class Progress:
 
     def stage_epoch(self, point: CurvePoint, epochs: int) -> None:
         """An epoch of a longer training is done."""
+
+    def supernet_epoch(self, point: SupernetPoint, epochs: int) -> None:
+        """An epoch of a supernet's training is done; `stage_epoch` is told of its largest network."""
+        self.stage_epoch(point.largest, epochs)
 
     def stage_done(self, name: str) -> None:
         """A longer training is over."""

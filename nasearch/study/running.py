@@ -17,7 +17,7 @@ from nasearch.study import ledger
 from nasearch.study.environment import deterministic
 from nasearch.study.lending import lent_by
 from nasearch.study.opening import make_bench, make_rules
-from nasearch.study.progress import Progress, RunSummary
+from nasearch.study.progress import Progress, RunSummary, Standing
 from nasearch.study.proposals import Given, Proposals
 from nasearch.study.proxies.names import named
 from nasearch.study.race import Race
@@ -64,7 +64,8 @@ def run(
         all_given = known.keys() | {architecture.key for architecture in given or ()}
         wanted = len(all_given) if budget is None else budget
         board, rules = study._board(), make_rules(study)
-        left = wanted - study.spent
+        ended = {key for key, record in known.items() if record.state != "running"}
+        left = wanted - len(known)
         checkpoints = opened.enter_context(_checkpoints(study.directory / "checkpoints", progress))
         proxy = study.proxy
         first: tuple[Architecture, ...] = ()
@@ -77,16 +78,21 @@ def run(
         if lender is not None:
             bench = dataclasses.replace(bench, executor=Recalling(executor, lent_by(lender, bench)))
         study._note_run(command)
-        progress.started(study.name, board.standing(study.spent, wanted))
+        progress.started(study.name, board.standing(len(known), wanted, len(known) - len(ended)))
+
+        def standing() -> Standing:
+            return board.standing(search.spent, wanted, search.spent - len(ended))
 
         def on_told(number: int) -> None:
             trial, record = study._history.measured(number)
             if record is not None:
                 known[trial.key] = record
+                if record.state != "running":
+                    ended.add(trial.key)
             if trial.outcome in ("complete", "repeated"):
                 board.add(trial.key, trial.values)
             shown = dataclasses.replace(trial, values=named(study.settings.proxy, trial.values))
-            progress.told(shown, board.standing(study.spent, wanted))
+            progress.told(shown, standing())
 
         seed = study.identity.proposal_seed
         proposals = Proposals(
@@ -104,8 +110,7 @@ def run(
         race, weights = _race(study), study.identity.weights_seed
         search = Search(store, study_id, lease, source, bench, rules, race, weights, progress, on_told)
         stopped = search.run(wanted, None if until is None else until - time.monotonic())
-    standing = board.standing(study.spent, wanted)
-    summary = RunSummary(standing, study.outcomes(), time.monotonic() - started, stopped)
+    summary = RunSummary(standing(), study.outcomes(), time.monotonic() - started, stopped)
     progress.finished(summary)
     return summary
 

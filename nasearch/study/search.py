@@ -111,6 +111,11 @@ class Search:
         self._spent = store.budget_used(study_id)
         self._is_exhausted = False
 
+    @property
+    def spent(self) -> int:
+        """Distinct architectures whose proxy was started, in this run or an earlier one."""
+        return self._spent
+
     def run(self, budget: int, time_s: float | None) -> Stopped:
         """Take up what is in flight, then measure new candidates until the budget or time is spent."""
         until = None if time_s is None else time.monotonic() + time_s

@@ -25,7 +25,7 @@ from nasearch.report.formatting import duration, percent
 from nasearch.space import Architecture
 from nasearch.study.progress import Progress
 from nasearch.study.siblings import owner_directory
-from nasearch.training import CurvePoint, Recipe, global_generators_kept
+from nasearch.training import Recipe, global_generators_kept
 from nasearch.training.memory import does_not_fit, free_memory, is_out_of_memory
 from nasearch.training.supernet import SupernetPoint, SupernetResult, train_supernet
 
@@ -175,14 +175,14 @@ def _train(study: Study, progress: Progress) -> None:
     supernet = _blank(study)
 
     def on_epoch(point: SupernetPoint) -> None:
-        # the largest network's accuracy stands for all in a bar that shows one
-        accuracy = point.largest_accuracy
-        shown = CurvePoint(point.epoch, point.train_loss, 0.0, accuracy, point.lr, point.seconds)
-        progress.stage_epoch(shown, recipe.epochs)
+        progress.supernet_epoch(point, recipe.epochs)
 
-    result = _trained(study, supernet, recipe, ends, on_epoch, checkpoint)
-    for fact in result.facts.values():
+    def on_fact(fact: str) -> None:
         progress.message(f"the supernet's checkpoint {fact}")
+
+    result = _trained(
+        study, supernet, recipe, ends, on_epoch=on_epoch, checkpoint=checkpoint, on_fact=on_fact
+    )
     last = result.curve[-1]
     part = file.with_suffix(".part")
     try:
@@ -215,8 +215,7 @@ def _trained(
     supernet: Supernet,
     recipe: Recipe,
     ends: tuple[Architecture, Architecture],
-    on_epoch: Any = None,
-    checkpoint: Path | None = None,
+    **watched: Any,
 ) -> SupernetResult:
     precision = study.settings.precision
     device = torch.device(study.device)
@@ -230,8 +229,7 @@ def _trained(
             device=device,
             seed=study.seed,
             precision="float32" if precision == "auto" else precision,
-            on_epoch=on_epoch,
-            checkpoint=checkpoint,
+            **watched,
         )
     except (RuntimeError, MemoryError) as problem:
         if not is_out_of_memory(problem):

@@ -27,6 +27,7 @@ from nasearch.training.guard import LossWatch
 from nasearch.training.loop import epoch_seed, global_generators_kept, suited_to
 from nasearch.training.optim import make_optimizer, set_learning_rate
 from nasearch.training.recipe import Recipe
+from nasearch.training.results import CurvePoint
 from nasearch.training.schedule import learning_rate
 from nasearch.training.step import autocast
 
@@ -58,8 +59,14 @@ class SupernetPoint:
     lr: float
     seconds: float
 
+    @property
+    def largest(self) -> CurvePoint:
+        """The largest network's part of it, without a validation loss, which is not looked at."""
+        return CurvePoint(self.epoch, self.train_loss, math.nan, self.largest_accuracy, self.lr, self.seconds)
+
 
 OnEpoch: TypeAlias = Callable[[SupernetPoint], bool | None]
+OnFact: TypeAlias = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,7 @@ def train_supernet(
     precision: str = "float32",
     on_epoch: OnEpoch | None = None,
     checkpoint: Path | None = None,
+    on_fact: OnFact | None = None,
 ) -> SupernetResult:
     """Train all networks of a space together, in place.
 
@@ -158,6 +166,8 @@ def train_supernet(
         checkpoint: file for the state, written after every epoch before `on_epoch` sees it. Taken up if
             it is there and of this very training: on a CPU the result is then the same as if it had never
             been interrupted. Whoever gives it removes it.
+        on_fact: told what becomes of the checkpoint as soon as it is known: that it is taken up, or why not,
+            before the first epoch; that it cannot be written, when that happens.
 
     Raises:
         BuildError: if an architecture is none of the supernet's space.
@@ -171,7 +181,7 @@ def train_supernet(
         run = _Run(supernet.to(device), dataset, recipe, device, seed)
         run.between, run.precision = (largest, smallest), precision
         if checkpoint is not None:
-            run.take_up(checkpoint)
+            run.take_up(checkpoint, on_fact)
         return run.all_epochs(on_epoch)
 
 
@@ -194,6 +204,7 @@ class _Run:
         self.precision = "float32"
         self.curve: list[SupernetPoint] = []
         self.facts: dict[str, str] = {}
+        self.on_fact: OnFact | None = None
         self.checkpoint: Path | None = None
 
     def fresh_optimizer(self) -> Optimizer:
@@ -296,15 +307,15 @@ class _Run:
         }
         return checkpoints.belongs_to(self.supernet, **what)
 
-    def take_up(self, path: Path) -> None:
+    def take_up(self, path: Path, on_fact: OnFact | None) -> None:
         """Go on where a checkpoint was written; from now on write it."""
-        self.checkpoint = path
+        self.checkpoint, self.on_fact = path, on_fact
         state, problem = checkpoints.read(path, self.owner())
         if problem:
-            self.facts["checkpoint"] = problem
+            self.note(problem)
         if state is None:
             return
-        self.facts["checkpoint"] = f"taken up after epoch {len(state['curve'])}"
+        self.note(f"taken up after epoch {len(state['curve'])}")
         self.supernet.load_state_dict(state["supernet"])
         if state["teacher"] is not None:
             network = self.supernet.extract(self.between[0])
@@ -333,4 +344,11 @@ class _Run:
         try:
             checkpoints.write(self.checkpoint, state)
         except (OSError, RuntimeError) as problem:
-            self.facts["checkpoint"] = f"could not be written: {str(problem).splitlines()[0][:200]}"
+            self.note(f"could not be written: {str(problem).splitlines()[0][:200]}")
+
+    def note(self, fact: str) -> None:
+        """What became of the checkpoint; what is the same after each epoch is told once."""
+        if self.facts.get("checkpoint") != fact:
+            self.facts["checkpoint"] = fact
+            if self.on_fact is not None:
+                self.on_fact(fact)

@@ -11,6 +11,7 @@ from nasearch.space import SearchSpace
 from nasearch.store.records import TrialRecord
 from nasearch.study.progress import RunSummary, Standing
 from nasearch.training import CurvePoint
+from nasearch.training.supernet import SupernetPoint
 
 ARCHITECTURE = SearchSpace.load("tiny").sample(seed=0)
 
@@ -33,23 +34,27 @@ class Clock:
 
 
 @pytest.mark.parametrize(
-    ("spent", "elapsed", "time_s", "left"),
+    ("spent", "in_flight", "elapsed", "time_s", "left"),
     [
-        (10, 60.0, None, None),  # nothing done in this run yet
-        (12, 20.0, None, 80.0),  # 10 s each, 8 to come
-        (12, 20.0, 50.0, 30.0),  # the time limit comes first
-        (12, 60.0, 50.0, 0.0),  # it is over
-        (20, 100.0, None, 0.0),
-        (25, 100.0, None, 0.0),
+        (10, 0, 60.0, None, None),  # nothing done in this run yet
+        (12, 0, 20.0, None, 80.0),  # 10 s each, 8 to come
+        (12, 0, 20.0, 50.0, 30.0),  # the time limit comes first
+        (12, 0, 60.0, 50.0, 0.0),  # it is over
+        (20, 0, 100.0, None, 0.0),
+        (25, 0, 100.0, None, 0.0),
+        (14, 2, 20.0, None, 80.0),  # 12 are done, two in flight
+        (12, 2, 20.0, None, None),  # none of this run is done yet
     ],
 )
-def test_time_left(spent: int, elapsed: float, time_s: float | None, left: float | None) -> None:
+def test_time_left(
+    spent: int, in_flight: int, elapsed: float, time_s: float | None, left: float | None
+) -> None:
     clock = Clock()
     pace = Pace(time_s, clock)
     clock.now += 1000.0  # making the study took long; it is not the candidates' pace
     pace.start(Standing(10, 20))
     clock.now += elapsed
-    assert pace.left_s(Standing(spent, 20)) == left
+    assert pace.left_s(Standing(spent, 20, in_flight=in_flight)) == left
 
 
 @pytest.mark.parametrize(
@@ -106,6 +111,41 @@ def test_lines_where_the_output_is_no_terminal() -> None:
     ]
 
 
+def test_lines_count_what_has_an_outcome() -> None:
+    """With two workers: both are started before the first is done; the second is left by a kill."""
+    out = io.StringIO()
+    progress = LineProgress(Console(file=out, width=200))
+    progress._pace = Pace(clock=lambda: 0.0)
+    progress.started("digits", Standing(0, 2))
+    progress.told(trial(0), Standing(2, 2, 1, 0.8125, 0.25, in_flight=1))
+    progress.started("digits", Standing(2, 2, 1, 0.8125, 0.25, in_flight=1))
+    progress.told(trial(1), Standing(2, 2, 1, 0.8125, 0.25))
+    note = " complete accuracy 81.25 %, MACs 246 k | best 81.25 % · front 1 · volume 0.250 · 0.0 s left"
+    assert out.getvalue().splitlines() == [
+        "study digits: 0 of 2 candidates done",
+        f"[1/2] #0{note}",
+        "study digits: 1 of 2 candidates done",
+        f"[2/2] #1{note}",
+    ]
+
+
+def test_a_supernets_epoch_says_whose_accuracy_it_is() -> None:
+    out = io.StringIO()
+    told = SupernetPoint(1, 1.23456, 0.42, 0.125, 0.001, 2.0)
+    lines = LineProgress(Console(file=out, width=200))
+    lines.stage("supernet", 3)
+    lines.supernet_epoch(told, 3)
+    assert out.getvalue().splitlines()[1:] == [
+        "supernet [1/3] accuracy of its largest network 42.00 %, of its smallest 12.50 %, loss 1.235"
+    ]
+    bars = BarProgress(Console(file=io.StringIO(), width=120, force_terminal=True))
+    bars.stage("supernet", 3)
+    bars.supernet_epoch(told, 3)
+    (training,) = bars._bars.tasks
+    assert (training.completed, training.total) == (1, 3)
+    assert training.fields["note"] == "accuracy of its largest network 42.00 %"
+
+
 def test_bars_in_a_terminal() -> None:
     out = io.StringIO()
     progress = make_progress(Console(file=out, width=120, force_terminal=True, color_system=None))
@@ -128,7 +168,8 @@ def test_bars_show_the_standing_and_the_training() -> None:
     assert (main.completed, main.total) == (7, 50)
     assert main.fields["note"].startswith("best 81.25 % · front 3 · volume 0.250 · ")
     assert (training.description, training.completed, training.total) == ("#8", 1, 2)
-    progress.told(trial(9, "refused"), Standing(7, 50))
+    progress.told(trial(9, "refused"), Standing(8, 50, in_flight=1))
+    assert main.completed == 7
     assert len(progress._bars.tasks) == 2  # the training goes on
     progress.told(trial(8), Standing(8, 50))
     assert [task.description for task in progress._bars.tasks] == ["digits"]

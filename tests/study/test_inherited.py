@@ -29,7 +29,7 @@ from nasearch.study.confirming import best_of
 from nasearch.study.given import find_given, open_given
 from nasearch.study.places import places_of
 from nasearch.study.reporting import objectives_of, picture_of, rows_of, values_of
-from nasearch.training import RECIPES
+from nasearch.training import RECIPES, CurvePoint
 from nasearch.training.batches import TrainingData
 from nasearch.training.supernet import inherited_accuracy, train_supernet
 
@@ -50,8 +50,9 @@ class Words(Progress):
     def stage(self, name: str, epochs: int) -> None:
         self.lines.append(f"{name}: {epochs}")
 
-    def stage_epoch(self, point: object, epochs: int) -> None:
+    def stage_epoch(self, point: CurvePoint, epochs: int) -> None:
         self.epochs += 1
+        self.lines.append(f"epoch {point.epoch}")
         if self.epochs == self._most:
             raise KeyboardInterrupt
 
@@ -101,10 +102,22 @@ def test_a_supernet_interrupted_is_as_if_it_had_not_been(inherit: Make, images: 
     assert cut.spent == 0
     words = Words()
     cut.run(budget=1, progress=words)
-    assert words.epochs == 1  # the third
+    # what is taken up is told before it goes on; the third epoch alone is left
+    assert words.lines[:3] == ["supernet: 3", "the supernet's checkpoint taken up after epoch 2", "epoch 3"]
+    assert words.epochs == 1
     ours, theirs = (load_file(supernets.file_of(study)) for study in (cut, whole))
     assert all(np.array_equal(ours[name].numpy(), theirs[name].numpy()) for name in theirs)
     assert not list((tmp_path / "cut").glob("*.checkpoint"))
+
+
+def test_a_checkpoint_that_cannot_be_read_is_told_before_the_training(inherit: Make) -> None:
+    study = inherit(supernet_epochs=2, confirm=0)
+    study.directory.mkdir(parents=True)
+    supernets.file_of(study).with_suffix(".checkpoint").write_bytes(b"no checkpoint")
+    words = Words()
+    study.run(budget=1, progress=words)
+    problem = "the supernet's checkpoint ignored, for it cannot be read: UnpicklingError"
+    assert words.lines[:4] == ["supernet: 2", problem, "epoch 1", "epoch 2"]
 
 
 def test_studies_of_one_folder_have_a_supernet_each(inherit: Make, tmp_path: Path) -> None:

@@ -14,8 +14,11 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from nasearch.executors import Done, InProcess, Job
+from nasearch.executors.job import OnPoint
 from nasearch.store import Store
-from nasearch.study import Progress, Study
+from nasearch.store.records import TrialRecord
+from nasearch.study import Progress, RunSummary, Standing, Study
 from nasearch.study.search import Search
 
 RUN = """
@@ -133,11 +136,50 @@ def test_killed_between_our_measurement_and_optunas_the_result_is_told(
     second.close()
 
 
+class Standings(Progress):
+    """Keeps (started, done) as the run begins, after each candidate and as it ends."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, int]] = []
+
+    def started(self, study: str, standing: Standing) -> None:
+        self.seen.append((standing.spent, standing.done))
+
+    def told(self, trial: TrialRecord, standing: Standing) -> None:
+        if trial.outcome != "repeated":
+            self.seen.append((standing.spent, standing.done))
+
+    def finished(self, summary: RunSummary) -> None:
+        self.seen.append((summary.standing.spent, summary.standing.done))
+
+
+def test_what_is_in_flight_is_not_done(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three at a time: of six three are started at once, then one for each that lands; a kill leaves three."""
+    first, standings, measure = small_study(images, tmp_path), Standings(), InProcess.measure
+
+    def die_at_the_third(self: InProcess, job: Job, on_point: OnPoint) -> Done:
+        if len(standings.seen) == 3:  # the beginning and two candidates
+            raise Died
+        return measure(self, job, on_point)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(InProcess, "room", property(lambda self: 3 - len(self._waiting)))
+        patch.setattr(InProcess, "measure", die_at_the_third)
+        with pytest.raises(Died):
+            first.run(budget=6, progress=standings)
+    assert standings.seen == [(0, 0), (3, 1), (4, 2)]
+    assert first.spent == 5
+    first.close()
+
+    second, standings = small_study(images, tmp_path), Standings()
+    second.run(budget=6, progress=standings)
+    assert standings.seen == [(5, 2), (5, 3), (5, 4), (5, 5), (6, 6), (6, 6)]
+    second.close()
+
+
 def test_a_candidate_at_three_deaths_is_recorded_as_their_cause(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nasearch.executors import InProcess
-
     def die(self: InProcess, job: object, on_epoch: object) -> None:
         raise Died
 

@@ -110,6 +110,22 @@ def test_a_training_that_is_taken_up_ends_as_if_never_stopped(
     assert other.facts["checkpoint"] == "ignored, for it is of another training"
 
 
+def test_a_checkpoint_that_cannot_be_written_is_told_once_and_at_once(
+    space: nas.SearchSpace, dataset: Dataset, tmp_path: Path
+) -> None:
+    told: list[str] = []
+
+    def on_epoch(point: SupernetPoint) -> None:
+        told.append(f"epoch {point.epoch}")
+
+    trained(
+        fresh(space), dataset, checkpoint=tmp_path / "no folder" / "f", on_epoch=on_epoch, on_fact=told.append
+    )
+    assert len(told) == 3
+    assert told[0].startswith("could not be written: ")
+    assert told[1:] == ["epoch 1", "epoch 2"]
+
+
 def test_the_largest_network_learns_alone_and_then_teaches(
     space: nas.SearchSpace, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
