@@ -66,6 +66,8 @@ def settings_table(_: str) -> str:
         flag = SINGULAR.get(field.name, "--" + field.name.replace("_", "-"))
         if str(field.type) == "bool" and field.default:
             flag = f"--no-{flag[2:]}"
+        elif str(field.type) == "bool | None":
+            flag = f"{flag}/--no-{flag[2:]}"
         default = field.default
         if isinstance(default, tuple):
             shown = f"`[{', '.join(default)}]`"

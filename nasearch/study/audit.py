@@ -258,7 +258,7 @@ def _recipe(study: Study, epochs: int | None, recipe: str | None, begun: Recipe 
     if begun is not None and recipe is None:
         training = replace(begun, epochs=begun.epochs if epochs is None else epochs)
     else:
-        training = long_recipe(recipe or study.settings.winner_recipe, study.dataset, epochs)
+        training = long_recipe(recipe or study.settings.finishes_by, study.dataset, epochs)
     if begun is not None and training != begun:
         raise StudyError(
             f"the audit of {study.name!r} was begun with the recipe {begun.name}, epochs {begun.epochs}, and "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import optuna
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from nasearch.study.proxies.proxy import StudyProxy
     from nasearch.study.references import Known
     from nasearch.training import Recipe
+
+NOTE = "nasearch:told"
+"""Under this user attribute Optuna's study holds what it was told last of the settings that it keeps."""
 
 
 class Parts:
@@ -181,7 +185,8 @@ class Parts:
     @property
     def raced(self) -> bool:
         """Whether candidates raced when the study was run last; as the settings say before the first run."""
-        return bool(self._optuna.user_attrs.get("nasearch:racing", self.settings.races))
+        untold = dataclasses.replace(self.settings, features=None, sampler=None, racing=None)
+        return untold.after(self._told).races
 
     @property
     def command(self) -> str:
@@ -207,11 +212,25 @@ class Parts:
         """The lease for work that is not to run beside a search or another such work."""
         return self._store.acquire_lease(self._record.id, f"nasearch {work} of {self.name}")
 
+    @property
+    def _told(self) -> dict[str, Any]:
+        """What was said last of the settings that a study keeps; of one older than the note what is known."""
+        attributes = self._optuna.user_attrs
+        if NOTE in attributes:
+            return dict(attributes[NOTE])
+        sampler = {"sampler": self.samplers[-1]} if self.samplers else {}
+        races = attributes.get("nasearch:racing")
+        return {**sampler, **({} if races is None else {"racing": races})}
+
+    def _note_told(self) -> None:
+        """Keep what the settings say, for those who go on with the study."""
+        if self._optuna.user_attrs.get(NOTE) != self.settings.told:
+            self._optuna.set_user_attr(NOTE, self.settings.told)
+
     def _note_run(self, command: str) -> None:
-        """Keep who proposes and what was typed; the dashboard shows both."""
+        """Keep who proposes, what the settings say and what was typed; the dashboard shows all."""
         if self.settings.proposer not in self.samplers:
             self._optuna.set_user_attr("nasearch:samplers", [*self.samplers, self.settings.proposer])
-        if self._optuna.user_attrs.get("nasearch:racing") != self.settings.races:
-            self._optuna.set_user_attr("nasearch:racing", self.settings.races)
+        self._note_told()
         if command and not self.command:
             self._optuna.set_user_attr("nasearch:command", command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,18 @@ from nasearch.study.proxies.names import PROXIES, argument_of, choice_of, form_o
 
 DEFAULT_STORAGE = "sqlite:///studies/nasearch.db"
 PRECISIONS = ("auto", "float32", "bfloat16")
+KEPT = (
+    "sampler",
+    "features",
+    "racing",
+    "precision",
+    "confirm",
+    "winner_recipe",
+    "winner_epochs",
+    "teacher",
+    "formats",
+)
+"""Settings that stay as a study was told last, until it is told anew; None is not told."""
 NO_IMAGES = "table:"
 """In the place of a fingerprint of images, for a study that has none: it is on a table."""
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -68,7 +81,7 @@ class StudySettings:
         (), "Known network to train with the same proxy and draw beside the front: a name or a space file."
     )
     sampler: str | None = _setting(
-        None, f"Who proposes: {', '.join(SAMPLERS)}; {_default_samplers()} if not given."
+        None, f"Who proposes: {', '.join(SAMPLERS)}; as before if not given, at first {_default_samplers()}."
     )
     baseline: str | None = _setting(
         None, "Sampler to compare with at equal budget, such as random; its study is NAME.SAMPLER."
@@ -78,8 +91,10 @@ class StudySettings:
         "Look at this many networks first, without training, and begin with the most promising by zero-cost "
         "scores and costs.",
     )
-    features: bool = _setting(
-        False, "Tell the surrogate sampler zero-cost scores of the few networks that it chooses from."
+    features: bool | None = _setting(
+        None,
+        "Tell the surrogate sampler zero-cost scores of the few networks that it chooses from; as before if "
+        "not given, off at first.",
     )
     proxy: str = _setting("trained", f"How a candidate is judged: {in_words()}.")
     recipe: str = _setting("proxy", "Recipe of the proxy training: a built-in name or a YAML file.")
@@ -99,7 +114,7 @@ class StudySettings:
     confirm: int | None = _setting(
         None,
         "Best candidates that are trained by themselves after the search, in the study NAME.confirmed; "
-        f"{_default_confirms()} if not given, 0 for none.",
+        f"as before if not given, at first {_default_confirms()}; 0 for none.",
     )
     seed: int = _setting(0, "Seed of splits, proposals and trainings.")
     deterministic: bool = _setting(
@@ -117,10 +132,13 @@ class StudySettings:
     )
     racing: bool | None = _setting(
         None,
-        "Stop candidates early that cannot enter the front; on for surrogate, random and tpe if not given.",
+        "Stop candidates early that cannot enter the front; as before if not given, at first on for "
+        "surrogate, random and tpe.",
     )
-    precision: str = _setting(
-        "auto", "Of the trainings: float32, bfloat16, or auto, whichever a short self-timing finds faster."
+    precision: str | None = _setting(
+        None,
+        "Of the trainings: float32, bfloat16, or auto, whichever a short self-timing finds faster; as before "
+        "if not given, auto at first.",
     )
     budget: int = _setting(50, "Distinct architectures to train; the same command with more goes on.")
     time: str | None = _setting(None, "Stop starting candidates after this time, such as 90s, 30m or 2h.")
@@ -128,15 +146,25 @@ class StudySettings:
     pick: str | None = _setting(
         None, "Choose the most accurate network under a bound, such as 'macs <= 5M', instead of the knee."
     )
-    winner_recipe: str = _setting("full", "Recipe of teacher and winner: a built-in name or a YAML file.")
+    winner_recipe: str | None = _setting(
+        None,
+        "Recipe of teacher and winner: a built-in name or a YAML file; as before if not given, full at "
+        "first.",
+    )
     winner_epochs: int | None = _setting(
         None,
-        "Epochs of teacher and winner; the recipe's own, more on few images, if not given.",
+        "Epochs of teacher and winner; as before if not given, at first the recipe's own, more on few "
+        "images.",
     )
-    teacher: bool = _setting(True, "Distil the winner from the most accurate network of the front.")
+    teacher: bool | None = _setting(
+        None,
+        "Distil the winner from the most accurate network of the front; as before if not given, on at first.",
+    )
     finish: bool = _setting(True, "Train, test and export the winner at the end.")
     formats: tuple[str, ...] | None = _setting(
-        None, "Export formats: module, pt2, onnx; every one whose library is installed if not given."
+        None,
+        "Export formats: module, pt2, onnx; as before if not given, at first every one whose library is "
+        "installed.",
     )
     out: str | None = _setting(None, "Folder for the winner, plots and report; studies/<name> if not given.")
 
@@ -158,7 +186,7 @@ class StudySettings:
                 raise SettingsError(f"{name} is {value}; expected a whole number of at least {low}")
         if not 0 <= self.seed < 2**32:
             raise SettingsError(f"seed is {self.seed}; expected a whole number from 0 to 4294967295")
-        if self.precision not in PRECISIONS:
+        if self.computes_in not in PRECISIONS:
             raise SettingsError(f"precision is {self.precision!r}; expected one of {', '.join(PRECISIONS)}")
         if self.gpus is not None:
             gpus_of(self.gpus)
@@ -222,6 +250,40 @@ class StudySettings:
         """Whether candidates race, if they can: as said, else where the sampler learns from stopped ones."""
         wanted = SAMPLERS[self.proposer].races if self.racing is None else self.racing
         return wanted and choice_of(self.proxy).races
+
+    @property
+    def computes_in(self) -> str:
+        """The precision of trainings: as said, else auto."""
+        return "auto" if self.precision is None else self.precision
+
+    @property
+    def finishes_by(self) -> str:
+        """The recipe of teacher and winner: as said, else full."""
+        return "full" if self.winner_recipe is None else self.winner_recipe
+
+    @property
+    def teaches(self) -> bool:
+        """Whether the winner has a teacher: as said, else it has."""
+        return self.teacher is None or self.teacher
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What is said of the settings that a study keeps, as plain data; files by their absolute paths."""
+        said = {name: value for name in KEPT if (value := getattr(self, name)) is not None}
+        recipe = said.get("winner_recipe", "")
+        if recipe.endswith((".yaml", ".yml")):
+            said["winner_recipe"] = str(Path(recipe).expanduser().resolve())
+        return said
+
+    def after(self, told: Mapping[str, Any]) -> StudySettings:
+        """These settings, with what was told before where nothing is said now.
+
+        What was told of features and racing goes with the sampler, and is void with another one.
+        """
+        moved = self.sampler not in (None, told.get("sampler"))
+        void = ("features", "racing") if moved else ()
+        kept = {name: told[name] for name in KEPT if name in told and name not in void}
+        return self.merge(**{name: value for name, value in kept.items() if getattr(self, name) is None})
 
     @property
     def time_s(self) -> float | None:

@@ -58,7 +58,7 @@ class Study(Parts):
         sampler: str | None = None,
         baseline: str | None = None,
         screen: int | None = None,
-        features: bool = False,
+        features: bool | None = None,
         proxy: str = "trained",
         recipe: str | Path = "proxy",
         epochs: int | None = None,
@@ -70,15 +70,15 @@ class Study(Parts):
         gpus: str | None = None,
         workers: int | None = None,
         racing: bool | None = None,
-        precision: str = "auto",
+        precision: str | None = None,
         supernet_recipe: str | Path = "supernet",
         supernet_epochs: int | None = None,
         supernet_time: str | None = None,
         confirm: int | None = None,
         pick: str | None = None,
-        winner_recipe: str | Path = "full",
+        winner_recipe: str | Path | None = None,
         winner_epochs: int | None = None,
-        teacher: bool = True,
+        teacher: bool | None = None,
         formats: Sequence[str] | None = None,
         fresh: bool = False,
         out: str | Path | None = None,
@@ -123,7 +123,7 @@ class Study(Parts):
             supernet_time=supernet_time,
             confirm=confirm,
             pick=pick,
-            winner_recipe=str(winner_recipe),
+            winner_recipe=None if winner_recipe is None else str(winner_recipe),
             winner_epochs=winner_epochs,
             teacher=teacher,
             formats=None if formats is None else tuple(formats),
@@ -164,8 +164,12 @@ class Study(Parts):
         store = Store.open(settings.storage)
         try:
             record = claim(store, name, identity, fresh=settings.fresh)
-            Identity.from_dict(record.identity).check_sampler(settings.proposer, name)
-            return cls(store, record, space, settings, dataset, references, proxy)
+            study = cls(store, record, space, settings, dataset, references, proxy)
+            study.settings = settings.after(study._told)
+            study.identity.check_sampler(study.settings.proposer, name)
+            if not study.samplers:  # never run: what is said now holds until it is
+                study._note_told()
+            return study
         except BaseException:
             store.close()
             raise
@@ -183,7 +187,8 @@ class Study(Parts):
         """Find a study in a store; without a name the one that was made last.
 
         Its data are read when they are needed first. A study that was made with a `Dataset` object
-        needs that object again to run on or finish. Its candidates race if they did when it was run last.
+        needs that object again to run on or finish. It goes on as it was told last: with the sampler,
+        racing, precision, number to confirm, and the winner's recipe, epochs, teacher and formats.
 
         Raises:
             StudyError: if there is no such study.
@@ -201,14 +206,14 @@ class Study(Parts):
                 out=None if out is None else str(out),
                 **{
                     key: identity.found[key]
-                    for key in ("data", "data_root", "image_size", "sampler", "proxy")
+                    for key in ("data", "data_root", "image_size", "proxy")
                     if key in identity.found
                 },
                 seed=int(identity.fixed["seed"]),
                 budget=max(1, store.budget_used(record.id)),
             )
             study = cls(store, record, space, settings, dataset)
-            study.settings = settings.merge(racing=study.raced)
+            study.settings = settings.after({"sampler": identity.found["sampler"], **study._told})
             return study
         except BaseException:
             store.close()

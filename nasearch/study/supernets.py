@@ -217,7 +217,7 @@ def _trained(
     ends: tuple[Architecture, Architecture],
     **watched: Any,
 ) -> SupernetResult:
-    precision = study.settings.precision
+    precision = study.settings.computes_in
     device = torch.device(study.device)
     try:
         return train_supernet(

@@ -130,8 +130,8 @@ def finish(
             f"trial {winner.number} of {study.name!r} is {winner.outcome}; expected a complete one"
         )
     epochs = study.settings.winner_epochs if epochs is None else epochs
-    recipe = long_recipe(recipe_name or study.settings.winner_recipe, study.dataset, epochs)
-    taught = study.settings.teacher if taught is None else taught
+    recipe = long_recipe(recipe_name or study.settings.finishes_by, study.dataset, epochs)
+    taught = study.settings.teaches if taught is None else taught
     taught_by = _teacher_of(study, winner) if taught else None
     distillation = Distillation() if taught_by is not None else None
     training = {
@@ -238,7 +238,7 @@ def _trained(
         distillation=distillation,
         on_epoch=partial(_forward, progress, recipe.epochs),
         checkpoint=_writable(checkpoint),
-        precision=study.settings.precision,
+        precision=study.settings.computes_in,
     )
     network = network.cpu().eval()
     facts = {

@@ -68,7 +68,7 @@ class Trained(StudyProxy):
                 on_epoch=on_point,
                 evaluate_at=study.rungs,
                 checkpoint=job.checkpoint,
-                precision=study.settings.precision,
+                precision=study.settings.computes_in,
                 weights=job.weights,
             )
 
@@ -87,7 +87,7 @@ class Trained(StudyProxy):
         task = Task(
             recipe=study.recipe.to_dict(),
             evaluate_at=study.rungs,
-            precision=study.settings.precision,
+            precision=study.settings.computes_in,
             plugins=plugin_files(study),
         )
         return Processes(study.dataset, task, places)
