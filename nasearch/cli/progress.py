@@ -137,10 +137,9 @@ class LineProgress(_Shared):
 
     def supernet_epoch(self, point: SupernetPoint, epochs: int) -> None:
         """Write an epoch of a supernet's training: its ends, and the loss."""
-        ends = (
-            f"{LARGEST} {percent(point.largest_accuracy)}, of its smallest {percent(point.smallest_accuracy)}"
-        )
-        self.message(f"{self._stage} [{point.epoch}/{epochs}] {ends}, loss {point.train_loss:.3f}")
+        largest, smallest = percent(point.largest_accuracy), percent(point.smallest_accuracy)
+        shown = f"{LARGEST} {largest}, of its smallest {smallest}, loss {point.train_loss:.3f}"
+        self.message(f"{self._stage} [{point.epoch}/{epochs}] {shown}")
 
 
 class BarProgress(_Shared):

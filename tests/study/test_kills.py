@@ -154,7 +154,7 @@ class Standings(Progress):
 
 
 def test_what_is_in_flight_is_not_done(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three at a time: of six three are started at once, then one for each that lands; a kill leaves three."""
+    """Three at a time: of six three start at once, then one for each that lands; a kill leaves three."""
     first, standings, measure = small_study(images, tmp_path), Standings(), InProcess.measure
 
     def die_at_the_third(self: InProcess, job: Job, on_point: OnPoint) -> Done:
