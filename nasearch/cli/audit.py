@@ -68,18 +68,22 @@ def command(
     Some networks of the front and of the field are trained in full, in the study STUDY.audit, and judged on
     the validation split. Kendall's tau and Spearman's rho say how far each rung, the proxy's accuracy and the
     costs order them alike, with 95 % intervals. The same command goes on after an interrupt, and prints what
-    is there once all are trained; a larger --n adds to them. STUDY left out means the last one.
+    is there once all are trained; a larger --n adds to them. A report that is there is written again, with
+    what was found. STUDY left out means the last one.
     """
     given = given_only(options)
     with load_study(study, storage, device=given.pop("device", "auto"), out=given.pop("out", None)) as loaded:
         from nasearch.cli.job import display, interruptible
         from nasearch.report.audit_plot import audit_png
         from nasearch.report.audit_text import AUDIT_PICTURE, audit_json, audit_line, audit_table, notes
+        from nasearch.report.content import REPORT
 
         loaded.settings = loaded.settings.merge(**given)
         with interruptible(ctx, loaded), display(as_json) as progress:
             found = loaded.audit(n, epochs, recipe=recipe, seed=seed, scores=scores, progress=progress)
         picture = audit_png(found, loaded.directory / AUDIT_PICTURE)
+        if (loaded.directory / REPORT).exists():  # which quotes it beside the proxy's figures
+            loaded.report()
     if as_json:
         echo_json({**audit_json(found), "picture": str(picture)})
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -18,7 +18,6 @@ from nasearch.study.storage import sqlite_file
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nasearch.report.content import FrontRow
     from nasearch.study import Study
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -201,15 +200,6 @@ def check_store_exists(storage: str) -> None:
         raise StudyError(
             f"no study yet: {file} does not exist; `nasearch run` makes it, --storage names another"
         )
-
-
-def cheapest_first(rows: Sequence[FrontRow], objectives: Sequence[str]) -> list[FrontRow]:
-    """Rows that have every objective, by their costs; the order in which a front is read."""
-    from nasearch.pareto import OBJECTIVES
-
-    costs = [name for name in objectives if name in OBJECTIVES and OBJECTIVES[name].is_cost]
-    measured = [row for row in rows if all(name in row.values for name in objectives)]
-    return sorted(measured, key=lambda row: [*(row.values[name] for name in costs), row.number])
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -38,8 +38,9 @@ def command(
     """Show the Pareto front of a study.
 
     STUDY left out means the last one. A row is a network that no other beats in every objective; the knee,
-    which is chosen by default, is marked. Reference networks stand below the front; --reference trains those
-    that the study has not measured yet.
+    which is chosen by default, is marked. Where candidates were confirmed by a training of their own, theirs
+    is the first front, and that of all candidates by the proxy the second. Reference networks stand below
+    the front; --reference trains those that the study has not measured yet.
     """
     with load_study(study, storage, device=device or "auto") as loaded:
         from nasearch.cli.job import display, interruptible, print_front
@@ -50,7 +51,8 @@ def command(
         print_front(loaded, as_json, scores=scores)
         if plot and not as_json:
             from nasearch.report.terminal_plot import terminal_plot
-            from nasearch.study.reporting import picture_of
+            from nasearch.study.reporting import pictures_of
 
             out = console()
-            out.print(terminal_plot(picture_of(loaded), width=min(out.width, 100)))
+            for picture in pictures_of(loaded):
+                out.print(terminal_plot(picture, width=min(out.width, 100)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nasearch.cli.common import cheapest_first, console, echo_json, quiet_optuna
+from nasearch.cli.common import console, echo_json, quiet_optuna
 from nasearch.cli.main import INTERRUPTED
 from nasearch.cli.progress import BarProgress, LineProgress, make_progress
 from nasearch.deploy import checked_formats
@@ -21,7 +21,7 @@ from nasearch.report.formatting import percent, size
 from nasearch.report.tables import front_json, front_table
 from nasearch.store.database import masked
 from nasearch.study import Study
-from nasearch.study.reporting import objectives_of, references_of, rows_of
+from nasearch.study.reporting import pictures_of
 
 if TYPE_CHECKING:
     from nasearch.deploy import ExportReport
@@ -102,14 +102,14 @@ def write_report(study: Study, progress: Display) -> None:
 
 
 def print_front(study: Study, as_json: bool, *, scores: bool = False) -> None:
-    """The front as a table, with the knee and the references marked, and scores if asked; or as JSON."""
-    objectives = [objective.name for objective in objectives_of(study)]
-    rows, references = cheapest_first(rows_of(study), objectives), references_of(study)
+    """The fronts as tables, with the knee and the references marked, and scores if asked; or as JSON."""
+    pictures = pictures_of(study)
     if as_json:
-        echo_json({"study": study.name, **front_json(rows, objectives, references)})
+        echo_json({"study": study.name, **front_json(pictures)})
         return
     out = console()
-    out.print(front_table(rows, objectives, f"Front of {study.name}", out.width, references, scores=scores))
+    for picture in pictures:
+        out.print(front_table(picture, out.width, scores=scores))
 
 
 def command_line() -> str:

@@ -59,7 +59,7 @@ def show_command(study: str | None, storage: str, as_json: bool) -> None:
     STUDY left out means the last one.
     """
     with load_study(study, storage) as loaded:
-        from nasearch.report.formatting import percent
+        from nasearch.report.formatting import metric, percent
         from nasearch.study.reporting import fidelity_text
         from nasearch.study.summaries import summary_of
 
@@ -83,6 +83,7 @@ def show_command(study: str | None, storage: str, as_json: bool) -> None:
             "best_accuracy": summary.best_accuracy,
             "accuracy": summary.accuracy,
             "confirmed": [trial.number for trial in loaded.confirmed()],
+            "confirmed_front": [trial.number for trial in loaded.confirmed_front()],
             "front": [trial.number for trial in loaded.front()],
             "hypervolume": loaded.hypervolume(),
             "finishes": [
@@ -111,7 +112,8 @@ def show_command(study: str | None, storage: str, as_json: bool) -> None:
 
     table = plain_table(header=False)
     blocks = [f"{kind} of {origin}" for kind, origin in facts["plugins"].items()]
-    accuracy = None if summary.best_accuracy is None else percent(summary.best_accuracy)
+    best = summary.best_accuracy
+    accuracy = None if best is None else metric(summary.accuracy, best)
     shown = {**facts, "plugins": blocks, "best_accuracy": accuracy, "finishes": finishes}
     for name, value in shown.items():
         table.add_row(name.replace("_", " "), Text(_shown(value)))

@@ -69,7 +69,9 @@ def knee(losses: ArrayLike, objectives: Sequence[Objective] | None = None) -> in
     return int(tied[np.lexsort(keys)[0]])
 
 
-def best_under(values: ArrayLike, metrics: Sequence[Objective], limits: Sequence[Limit]) -> int:
+def best_under(
+    values: ArrayLike, metrics: Sequence[Objective], limits: Sequence[Limit], what: str = "trials"
+) -> int:
     """The row with the highest accuracy among those that keep every limit.
 
     Where accuracy is no column the first one decides. Ties go to the better value of the other columns, from
@@ -79,6 +81,7 @@ def best_under(values: ArrayLike, metrics: Sequence[Objective], limits: Sequence
         values: (trials, metrics), finite, in the units of `Objective` (not losses).
         metrics: what the columns are; limited metrics must be among them, objectives or not.
         limits: all are to be kept; none means no limit.
+        what: the rows are, for the error's text.
 
     Returns:
         Index of the row.
@@ -101,7 +104,7 @@ def best_under(values: ArrayLike, metrics: Sequence[Objective], limits: Sequence
         kept &= np.array([limit.allows(float(value)) for value in column])
     rows = np.flatnonzero(kept)
     if not rows.size:
-        raise SelectionError(_nobody(table, names, limits))
+        raise SelectionError(_nobody(table, names, limits, what))
     order = sorted(range(len(names)), key=lambda j: (names[j] != "accuracy", j))
     chosen = to_losses(table[rows], metrics)
     return int(rows[np.lexsort([chosen[:, j] for j in reversed(order)])[0]])
@@ -118,7 +121,7 @@ def _weights(costs: np.ndarray) -> Floats:
     return np.where(costs, 1.0 / max(int(costs.sum()), 1), 1.0 / max(int((~costs).sum()), 1))
 
 
-def _nobody(table: Floats, names: Sequence[str], limits: Sequence[Limit]) -> str:
+def _nobody(table: Floats, names: Sequence[str], limits: Sequence[Limit], what: str) -> str:
     nearest = []
     for limit in limits:
         column = table[:, names.index(limit.metric)]
@@ -126,4 +129,4 @@ def _nobody(table: Floats, names: Sequence[str], limits: Sequence[Limit]) -> str
         text = format_bound(Decimal(str(value)), find_objective(limit.metric).unit)
         nearest.append(f"{'smallest' if limit.relation == '<=' else 'largest'} {limit.metric} is {text}")
     wanted = " and ".join(limit.text for limit in limits)
-    return f"none of {len(table)} trials keeps {wanted}; the {', the '.join(nearest)}"
+    return f"none of {len(table)} {what} keeps {wanted}; the {', the '.join(nearest)}"

@@ -9,8 +9,9 @@ from typing import Literal
 
 from nasearch.pareto import Agreement, kendall, spearman
 
-Kind = Literal["rung", "verdict", "score", "cost"]
-"""An epoch of the proxy, the accuracy that the study goes by, a score without training, or a cost."""
+Kind = Literal["rung", "verdict", "confirmed", "score", "cost"]
+"""An epoch of the proxy, the accuracy that the study goes by, that after a confirming training, a score
+without training, or a cost."""
 
 BEST = 1 / 3
 """The share of the networks, by their full training, within which agreement is looked at again."""
@@ -71,7 +72,7 @@ class Audit:
         fidelity: of the full training, such as "10 epochs x 8,000 images at 28x28".
         images: validation images that the full trainings were judged on.
         networks: by trial number.
-        rows: rungs in order, then the verdict, scores and costs.
+        rows: rungs in order, then the verdict, confirmed accuracy, scores and costs.
         failed: networks whose full training failed.
         wanted: networks that were asked for.
         verdict: the name of the accuracy, or score, that the study goes by.

@@ -20,13 +20,19 @@ AUDIT_PICTURE = "audit.png"
 """Name of the file with the picture."""
 
 
-def proxy_words(audit: Audit | None) -> str:
-    """What stands beside a figure of the proxy: its tau with its doubt, or that there is none."""
+def proxy_words(audit: Audit | None, proxy: str | None = None) -> str:
+    """What stands beside a figure of a proxy: its tau with its doubt, or that there is none.
+
+    Args:
+        audit: None where there is none.
+        proxy: whose figure it is, by its name in the audit; the accuracy that the study goes by if not given.
+    """
     if audit is None:
         return NOT_MADE
-    row = audit.row(audit.verdict)
+    row = audit.row(audit.verdict if proxy is None else proxy)
     if row is None or row.tau is None:
-        return f"held against {counted(len(audit.networks), 'full training')}, too few for a tau"
+        have = sum((proxy or audit.verdict) in network.known for network in audit.networks)
+        return f"held against {counted(have, 'full training')}, too few for a tau" if have else NOT_MADE
     return f"tau with full training {in_words(row.tau)}"
 
 
@@ -80,6 +86,10 @@ def notes(audit: Audit) -> list[str]:
     raced = ", ".join(row.proxy.name for row in short if row.proxy.kind in ("rung", "verdict"))
     if raced:
         found.append(f"{raced}: of networks that came so far; they are more alike, which makes tau smaller.")
+    if any(row.proxy.kind == "confirmed" for row in short):
+        found.append(
+            "Confirmed: of the audited networks that were; they are more alike, which makes tau smaller."
+        )
     scored = ", ".join(row.proxy.name for row in short if row.proxy.kind == "score")
     if scored:
         found.append(f"{scored}: of networks that have this score; --scores makes the others'.")

@@ -14,6 +14,7 @@ from nasearch.pareto import Limit, Objective
 from nasearch.report.audit import Audit
 from nasearch.report.curves import FrontComparison
 
+REPORT = "report.md"
 OUTCOMES = ("complete", "raced_out", "failed", "refused", "repeated", "running")
 
 
@@ -101,9 +102,13 @@ class FrontPicture:
         fidelity: what the proxy spent, such as "2 epochs x 4,096 images at 28x28".
         limits: the study's; the region that breaks one is shaded.
         references: known networks to draw beside the front; those that failed are only named.
-        agreement: how well the proxy orders networks, such as "tau with full training +0.71 (95 % +0.40 to
-            +0.90), n = 12"; empty where it is not to be said.
-        confirmed: what the confirmed accuracies of rows spent; empty where there are none.
+        agreement: how well the accuracies order networks, such as "tau with full training +0.71 (95 % +0.40
+            to +0.90), n = 12"; empty where it is not to be said.
+        kind: whose front it is where a study has two: "confirmed", or "by inherited accuracy".
+        wanted: candidates that were to be confirmed when that was asked for last; 0 where none were.
+        left: of these, those that still are.
+        hypervolume: share of the reference box that the front dominates.
+        reference: the box's corner, in the losses' units, one number an objective.
     """
 
     study: str
@@ -114,7 +119,23 @@ class FrontPicture:
     limits: tuple[Limit, ...] = ()
     references: tuple[Reference, ...] = ()
     agreement: str = ""
-    confirmed: str = ""
+    kind: str = ""
+    wanted: int = 0
+    left: int = 0
+    hypervolume: float | None = None
+    reference: tuple[float, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The study, and whose front it is where it has two."""
+        return f"{self.study}, {self.kind}" if self.kind else self.study
+
+    @property
+    def so_far(self) -> str:
+        """What is still to come, where a confirming was interrupted; else empty."""
+        return (
+            f"{self.left} of {self.wanted} still to be confirmed: run goes on with them" if self.left else ""
+        )
 
 
 @dataclass(frozen=True)
@@ -266,7 +287,8 @@ class StudyReport:
     """All that `report.md` says.
 
     Attributes:
-        picture: the trials, objectives and limits.
+        picture: the front to choose from: of confirmed candidates where there are some, else of all trials.
+        candidates: the front of all trials by the proxy, where `picture` is that of the confirmed.
         data: the data and its splits.
         space: name of the search space.
         space_about: one line on it.
@@ -274,14 +296,15 @@ class StudyReport:
         sampler: by name.
         seed: of the study.
         deterministic: whether threads and precision were fixed so that a second run gives the same numbers.
-        recipe: of the proxy, as `Recipe.to_dict` gives it.
+        recipes: of the trainings that the search rests on, as `Recipe.to_dict` gives them, by what was
+            trained: "Proxy", "Supernet", "Confirmed".
+        judged: how accuracies of the search were measured, a sentence each.
         device: description: kind, name, threads ...
         versions: library -> version, Python among them.
         budget: asked for.
         spent: distinct architectures whose proxy was started.
-        seconds: of wall clock, all runs of the study together; None where it is not known.
-        hypervolume: share of the reference box that the front dominates.
-        reference: the box's corner, in the losses' units, one number an objective.
+        seconds: of wall clock that the search took, over all its runs; None where it is not known.
+        confirming_s: likewise, the trainings of confirmed candidates; None where none was.
         winner: None until the study is finished.
         comparisons: with other searches at equal budget.
         audit: how far the proxies agree with full trainings; None where that was not looked at.
@@ -291,6 +314,7 @@ class StudyReport:
         stored_in: URL of the store, without a password.
         created_at: when the report was written, ISO 8601, UTC.
         picture_path: of front.png, relative to the report.
+        candidates_path: of the picture of `candidates`, likewise.
         page_path: of front.html, relative to the report.
     """
 
@@ -302,7 +326,7 @@ class StudyReport:
     sampler: str
     seed: int
     deterministic: bool
-    recipe: Mapping[str, object]
+    recipes: Mapping[str, Mapping[str, object]]
     device: Mapping[str, object]
     versions: Mapping[str, str]
     budget: int
@@ -310,13 +334,25 @@ class StudyReport:
     seconds: float | None
     command: str
     created_at: str
-    hypervolume: float | None = None
-    reference: tuple[float, ...] = ()
     winner: WinnerFacts | None = None
     comparisons: tuple[FrontComparison, ...] = ()
     audit: Audit | None = None
     block_limits: tuple[str, ...] = ()
+    candidates: FrontPicture | None = None
+    confirming_s: float | None = None
+    judged: tuple[str, ...] = ()
     screened: tuple[ScreenedRow, ...] = ()
     stored_in: str = ""
     picture_path: str = "front.png"
+    candidates_path: str = "candidates.png"
     page_path: str = "front.html"
+
+    @property
+    def searched(self) -> FrontPicture:
+        """The front of all trials, by what the search went by."""
+        return self.pictures[-1]
+
+    @property
+    def pictures(self) -> tuple[FrontPicture, ...]:
+        """Every front, the one to choose from first."""
+        return (self.picture,) if self.candidates is None else (self.picture, self.candidates)

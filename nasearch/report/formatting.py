@@ -14,7 +14,6 @@ CONFIRMED = "confirmed_accuracy"
 NO_SIGNAL = "no signal"
 TITLES = {
     "accuracy": "accuracy",
-    CONFIRMED: "confirmed",
     "zero_cost_score": "zero-cost score",
     "params": "parameters",
     "macs": "MACs",

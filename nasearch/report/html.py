@@ -44,9 +44,7 @@ tr.reference {{ color: #00694D; }}
 </head>
 <body>
 <h1>{title}</h1>
-<p class="about">{about}</p>
-{figure}
-{table}
+{fronts}
 {comparisons}
 {audit}
 </body>
@@ -55,30 +53,41 @@ tr.reference {{ color: #00694D; }}
 
 
 def front_html(
-    picture: FrontPicture,
+    pictures: Sequence[FrontPicture],
     path: str | Path,
     comparisons: Sequence[FrontComparison] = (),
     audit: Audit | None = None,
 ) -> Path:
-    """Write the page: the front with every trial's numbers under the pointer, and the front as a table.
+    """Write the page: each front with every trial's numbers under the pointer, and as a table.
 
-    Below it are the comparisons with other searches, each with its curves and their table, and the audit.
+    Below are the comparisons with other searches, each with its curves and their table, and the audit.
+
+    Args:
+        pictures: of one study, the front to choose from first.
+        path: of the page.
+        comparisons: may be none.
+        audit: may be none.
 
     Raises:
         ExportError: if the file cannot be written.
     """
-    figure = front_figure(picture)
     page = _PAGE.format(
-        title=html.escape(picture.study),
-        about=html.escape(layout.subtitle(picture)),
-        figure=figure.to_html(
-            full_html=False, include_plotlyjs=True, config={"displaylogo": False, "responsive": True}
-        ),
-        table=_table(picture),
+        title=html.escape(pictures[0].study),
+        fronts="\n".join(_front(picture, is_first=i == 0) for i, picture in enumerate(pictures)),
         comparisons="\n".join(map(comparison_html, comparisons)),
         audit="" if audit is None else _audit(audit),
     )
     return write_text(path, page)
+
+
+def _front(picture: FrontPicture, *, is_first: bool) -> str:
+    """What a front is, its figure and its table; the first brings plotly.js for all."""
+    heading = f"<h2>Front, {html.escape(picture.kind)}</h2>\n" if picture.kind else ""
+    figure = front_figure(picture).to_html(
+        full_html=False, include_plotlyjs=is_first, config={"displaylogo": False, "responsive": True}
+    )
+    about = html.escape(layout.subtitle(picture))
+    return f'{heading}<p class="about">{about}</p>\n{figure}\n{_table(picture)}'
 
 
 def _audit(audit: Audit) -> str:

@@ -97,7 +97,7 @@ def running_best(rows: Sequence[FrontRow], objective: Objective) -> list[tuple[i
 def subtitle(picture: FrontPicture, glue: str = " ") -> str:
     """Data, trials by outcome, fidelity, agreement and limits, in one line; `glue` stands inside a part."""
     parts = [picture.data, f"n = {len(drawn(picture))} measured ({outcome_line(picture.rows)})"]
-    parts.extend(part for part in (picture.fidelity, picture.agreement) if part)
+    parts.extend(part for part in (picture.so_far, picture.fidelity, picture.agreement) if part)
     parts.extend(limit.text for limit in picture.limits)
     return "  ·  ".join(part.replace(" ", glue) for part in parts)
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from nasearch.report import audit_text, equal_budget, formatting, layout, tables
-from nasearch.report.content import LatencyFacts, StudyReport, TrainedFacts, WinnerFacts
+from nasearch.report.content import (
+    FrontPicture,
+    FrontRow,
+    LatencyFacts,
+    StudyReport,
+    TrainedFacts,
+    WinnerFacts,
+)
 
 
 def report_md(report: StudyReport) -> str:
@@ -13,7 +20,7 @@ def report_md(report: StudyReport) -> str:
     sections: tuple[Callable[[StudyReport], list[str]], ...] = (
         _head,
         _winner,
-        _front,
+        _fronts,
         _scores,
         _references,
         _baselines,
@@ -32,7 +39,7 @@ def _head(report: StudyReport) -> list[str]:
     picture = report.picture
     objectives = ", ".join(
         f"{formatting.title(o.name)} ({'less' if o.is_cost else 'more'} is better)"
-        for o in picture.objectives
+        for o in report.searched.objectives
     )
     candidates = _count(report.spent, "candidate")
     return [
@@ -69,7 +76,7 @@ def _winner(report: StudyReport) -> list[str]:
         ("chosen as", _text(winner.why)),
         ("**test accuracy**", f"{test} of {winner.test_images:,} test images ({readings})"),
         ("validation accuracy", f"{formatting.percent(trained.val_accuracy)} after the full training"),
-        ("in the search", f"{proxy}; {_trust(report)}"),
+        ("in the search", f"{proxy}; {_trust(report, trained.proxy_name)}"),
         *(
             (formatting.title(name), _exact(name, value))
             for name, value in winner.values.items()
@@ -112,46 +119,63 @@ def _files(winner: WinnerFacts) -> list[str]:
     ]
 
 
-def _front(report: StudyReport) -> list[str]:
-    picture = report.picture
-    rows = layout.front_rows(picture.rows, layout.panels(picture)[0])
+def _fronts(report: StudyReport) -> list[str]:
+    """The front to choose from, and where that is of confirmed candidates the one of all."""
+    lines = []
+    for picture in report.pictures:
+        lines += [
+            "",
+            f"## Front, {_text(picture.kind)}" if picture.kind else "## Front",
+            "",
+            *_front(report, picture),
+        ]
+    if report.candidates is not None:
+        lines += ["", f"![The front of {_text(report.candidates.title)}]({_link(report.candidates_path)})"]
+    return lines[1:]
+
+
+def _front(report: StudyReport, picture: FrontPicture) -> list[str]:
+    rows = _shown(picture)
     if not rows:
-        return ["## Front", "", "No candidate was measured completely, so there is no front."]
+        return ["No candidate was measured completely, so there is no front."]
     names = formatting.metric_names(rows, [objective.name for objective in picture.objectives])
     head = ("trial", "", *map(formatting.title, names), "network")
     body = [(str(row.number), tables.mark(row), *tables.cells(row, names), _text(row.label)) for row in rows]
-    lines = [
-        "## Front",
-        "",
-        *_table(head, body),
-        "",
-        _whose(report),
-    ]
+    lines = [*_table(head, body), "", _whose(report, picture)]
     if any(row.latency_iqr_ms is not None for row in rows):
         lines[-1] += " What follows ± is half the interquartile range."
-    if report.hypervolume is not None:
+    if picture.so_far:
+        lines += ["", _sentence(picture.so_far)]
+    if picture.hypervolume is not None:
         corner = ", ".join(
-            f"{formatting.title(o.name) if o.is_cost else 'error'} {formatting.metric(o.name, x)}"
-            for o, x in zip(picture.objectives, report.reference, strict=False)
+            f"{_corner(o.name) if not o.is_cost else formatting.title(o.name)} {formatting.metric(o.name, x)}"
+            for o, x in zip(picture.objectives, picture.reference, strict=False)
         )
-        lines += ["", f"Hypervolume: {100 * report.hypervolume:.2f} % of the box up to ({corner})."]
+        lines += ["", f"Hypervolume: {100 * picture.hypervolume:.2f} % of the box up to ({corner})."]
     return lines
 
 
-def _whose(report: StudyReport) -> str:
+def _shown(picture: FrontPicture) -> list[FrontRow]:
+    return layout.front_rows(picture.rows, layout.panels(picture)[0])
+
+
+def _corner(name: str) -> str:
+    """What the loss of a quality is called."""
+    return "error" if formatting.is_accuracy(name) else f"1 less {formatting.title(name)}"
+
+
+def _whose(report: StudyReport, picture: FrontPicture) -> str:
     """What the accuracies of a front are."""
-    picture = report.picture
     name = formatting.title(next((o.name for o in picture.objectives if not o.is_cost), "accuracy"))
-    text = f"{name.capitalize()} is that of the proxy: {picture.fidelity or 'see below'}; {_trust(report)}."
-    if formatting.CONFIRMED not in (name for row in picture.rows for name in row.values):
-        return text
-    return f"{text} Confirmed is that of a training of its own: {picture.confirmed}."
+    whose = "a training of its own" if name == formatting.title(formatting.CONFIRMED) else "the proxy"
+    return (
+        f"{name.capitalize()} is that of {whose}: {picture.fidelity or 'see below'}; {_trust(report, name)}."
+    )
 
 
 def _scores(report: StudyReport) -> list[str]:
     """What was told of the front without training; nothing where no network of it has scores."""
-    picture = report.picture
-    rows = [row for row in layout.front_rows(picture.rows, layout.panels(picture)[0]) if row.scores]
+    rows = [row for row in _shown(report.picture) if row.scores]
     if not rows:
         return []
     names = formatting.score_names(rows)
@@ -168,7 +192,7 @@ def _scores(report: StudyReport) -> list[str]:
 
 def _references(report: StudyReport) -> list[str]:
     """Known networks beside the front; nothing where there are none."""
-    picture = report.picture
+    picture = report.searched
     known = [reference for reference in picture.references if not reference.reason]
     failed = [reference for reference in picture.references if reference.reason]
     if not picture.references:
@@ -215,9 +239,10 @@ def _baselines(report: StudyReport) -> list[str]:
     return lines
 
 
-def _trust(report: StudyReport) -> str:
-    """How far the proxy's accuracies can be trusted, to stand beside them."""
-    return _text(audit_text.proxy_words(report.audit))
+def _trust(report: StudyReport, proxy: str | None = None) -> str:
+    """How far the proxy's accuracies, or those of that name, can be trusted, to stand beside them."""
+    is_confirmed = proxy == formatting.title(formatting.CONFIRMED)
+    return _text(audit_text.proxy_words(report.audit, proxy if is_confirmed else None))
 
 
 def _audit(report: StudyReport) -> list[str]:
@@ -253,11 +278,13 @@ def _search(report: StudyReport) -> list[str]:
         *([("screen", tables.screen_line(report.screened))] if report.screened else []),
         ("seed", f"{report.seed}" + (", deterministic" if report.deterministic else "")),
         ("budget", f"{report.spent} of {report.budget} candidates spent"),
-        ("trials", tables.outcome_line(report.picture.rows)),
+        ("trials", tables.outcome_line(report.searched.rows)),
         ("time", formatting.MISSING if report.seconds is None else formatting.duration(report.seconds)),
     ]
+    if report.confirming_s is not None:
+        facts.append(("confirming", f"{formatting.duration(report.confirming_s)} of trainings of their own"))
     lines = ["## Search", "", *_table(("", ""), facts)]
-    failed = [row for row in report.picture.rows if row.outcome == "failed"]
+    failed = [row for row in report.searched.rows if row.outcome == "failed"]
     if failed:
         lines += [
             "",
@@ -287,28 +314,23 @@ def _data(report: StudyReport) -> list[str]:
 
 
 def _training(report: StudyReport) -> list[str]:
-    lines = [
-        "## Training",
-        "",
-        f"Proxy: {report.picture.fidelity or 'not named'}. "
-        + (f"{_options(report.recipe)}." if report.recipe else "Nothing was trained for it."),
-    ]
+    trainings = dict(report.recipes)
+    by = _options(trainings.pop("Proxy")) if "Proxy" in trainings else "No candidate was trained for it"
+    lines = ["## Training", "", f"Proxy: {report.searched.fidelity or 'not named'}. {by}."]
     if report.winner is not None:
-        lines += ["", f"Winner: {_options(report.winner.trained.recipe)}."]
+        trainings["Winner"] = report.winner.trained.recipe
         if report.winner.teacher is not None:
-            lines += ["", f"Teacher: {_options(report.winner.teacher.recipe)}."]
+            trainings["Teacher"] = report.winner.teacher.recipe
+    for name, options in trainings.items():
+        lines += ["", f"{name}: {_options(options)}."]
     return lines
 
 
 def _measured(report: StudyReport) -> list[str]:
-    looked_up = "- Accuracy in the search: looked up in a table of networks that were trained before."
-    trained = (
-        "- Accuracy in the search: on the validation split after the proxy's last epoch, one seed a network."
-    )
     return [
         "## How it was measured",
         "",
-        trained if report.recipe else looked_up,
+        *(f"- {_text(sentence)}" for sentence in report.judged),
         "- Parameters: all trainable numbers. MACs: multiply-accumulates for one image.",
         "- Peak memory: the largest sum of live activations; weights not counted, nothing in place.",
         "- Latency: median after warm-up, in the runtime named beside it, nothing else of the study running.",
@@ -337,7 +359,8 @@ def _reproduce(report: StudyReport) -> list[str]:
 
 def _trained(trained: TrainedFacts) -> str:
     epochs = _count(trained.epochs, "epoch")
-    return f"{epochs}, {formatting.duration(trained.seconds)}, seed {trained.seed}"
+    start = f", from {_text(trained.start)}" if trained.start else ""
+    return f"{epochs}, {formatting.duration(trained.seconds)}, seed {trained.seed}{start}"
 
 
 def _latency(latency: LatencyFacts | None) -> str:

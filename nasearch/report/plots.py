@@ -45,7 +45,7 @@ def front_png(picture: FrontPicture, path: str | Path) -> Path:
     lines = math.ceil(len(panels) / columns)
     width = 9.2 if columns == 1 else 5.2 * columns
     words = layout.subtitle(picture, glue="\N{NO-BREAK SPACE}")
-    figure = sheet.titled(picture.study, words, width, 4.8 * lines)
+    figure = sheet.titled(picture.title, words, width, 4.8 * lines)
     for i, panel in enumerate(panels):
         axes = figure.add_subplot(lines, columns, i + 1)
         _draw(axes, picture, rows, panel, is_first=i == 0)
@@ -60,7 +60,7 @@ def front_png(picture: FrontPicture, path: str | Path) -> Path:
                 labelcolor=GREY_TEXT,
                 handletextpad=0.3,
             )
-    return sheet.write(figure, path, f"front of {picture.study}")
+    return sheet.write(figure, path, f"front of {picture.title}")
 
 
 def _draw(axes: Any, picture: FrontPicture, rows: list[FrontRow], panel: Panel, *, is_first: bool) -> None:

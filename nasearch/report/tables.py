@@ -10,8 +10,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from nasearch.pareto import OBJECTIVES
 from nasearch.report import formatting
-from nasearch.report.content import OUTCOMES, FrontRow, Reference, ScreenedRow, StudySummary
+from nasearch.report.content import OUTCOMES, FrontPicture, FrontRow, Reference, ScreenedRow, StudySummary
 
 Json = dict[str, object]
 _NETWORK = 26  # characters that a network's label or a reason needs to be read
@@ -27,32 +28,22 @@ _STYLES = {
 }
 
 
-def front_table(
-    rows: Sequence[FrontRow],
-    objectives: Sequence[str],
-    title: str | None = None,
-    width: int | None = None,
-    references: Sequence[Reference] = (),
-    *,
-    scores: bool = False,
-) -> Table:
-    """The front, a network a row, in the order given; the knee is marked and in bold.
+def front_table(picture: FrontPicture, width: int | None = None, *, scores: bool = False) -> Table:
+    """A front, a network a row, cheapest first; the knee is marked and in bold, references stand below.
 
     Args:
-        rows: trials of the front; others are left out.
-        objectives: names of the study's objectives; their columns come first, other metrics after them.
-        title: above the table.
+        picture: its front; other trials are left out.
         width: of the terminal; metrics that are no objectives are left out, last first, where they would
             leave no room for the networks. None: all are shown.
-        references: known networks, below the front and marked.
         scores: whether scores without training have columns of their own.
     """
-    shown = [row for row in rows if row.is_front]
+    objectives, references = _names(picture), picture.references
+    shown = [row for row in cheapest_first(picture.rows, objectives) if row.is_front]
     scored = formatting.score_names(shown) if scores else []
     every: list[FrontRow | Reference] = [*shown, *references]
     marks = max([0, *(len(mark(row)) for row in shown), 9 if references else 0])
     names, room = _fitting(every, objectives, width, fixed=marks + 11 + _score_room(shown, scored))
-    table = _table(title)
+    table = _table(f"Front of {picture.title}")
     table.add_column("", no_wrap=True)
     table.add_column("trial", justify="right", no_wrap=True)
     for name in names:
@@ -75,8 +66,10 @@ def front_table(
         style = "red" if reference.reason else "green"
         blank = [""] * len(scored)
         table.add_row("reference", "", *cells(reference, names), *blank, Text(words), style=style)
+    captions = [picture.so_far] if picture.so_far else []
     if "latency_ms" in names and any(row.latency_iqr_ms is not None for row in every):
-        table.caption = "± half the interquartile range"
+        captions.append("± half the interquartile range")
+    table.caption = "\n".join(captions) or None
     return table
 
 
@@ -229,15 +222,41 @@ def outcome_line(rows: Sequence[FrontRow]) -> str:
     )
 
 
-def front_json(
-    rows: Sequence[FrontRow], objectives: Sequence[str], references: Sequence[Reference] = ()
-) -> Json:
-    """The front with raw values: accuracy as a fraction, bytes, milliseconds, counts; references apart."""
+def front_json(pictures: Sequence[FrontPicture]) -> Json:
+    """The fronts of a study with raw values: accuracy as a fraction, bytes, milliseconds, counts.
+
+    Args:
+        pictures: the front of all candidates, behind that of the confirmed where there is one.
+    """
+    *confirmed, candidates = pictures
     return {
-        "objectives": list(objectives),
-        "front": [row_json(row) for row in rows if row.is_front],
-        "references": [reference_json(reference) for reference in references],
+        "objectives": _names(candidates),
+        "front": _rows_json(candidates),
+        "references": [reference_json(reference) for reference in candidates.references],
+        "confirmed": {
+            "objectives": _names(confirmed[0]),
+            "front": _rows_json(confirmed[0]),
+            "wanted": confirmed[0].wanted,
+            "left": confirmed[0].left,
+        }
+        if confirmed
+        else None,
     }
+
+
+def _names(picture: FrontPicture) -> list[str]:
+    return [objective.name for objective in picture.objectives]
+
+
+def _rows_json(picture: FrontPicture) -> list[Json]:
+    return [row_json(row) for row in cheapest_first(picture.rows, _names(picture)) if row.is_front]
+
+
+def cheapest_first(rows: Sequence[FrontRow], objectives: Sequence[str]) -> list[FrontRow]:
+    """Rows that have every objective, by their costs; the order in which a front is read."""
+    costs = [name for name in objectives if name in OBJECTIVES and OBJECTIVES[name].is_cost]
+    measured = [row for row in rows if all(name in row.values for name in objectives)]
+    return sorted(measured, key=lambda row: [*(row.values[name] for name in costs), row.number])
 
 
 def trials_json(rows: Sequence[FrontRow], objectives: Sequence[str]) -> Json:

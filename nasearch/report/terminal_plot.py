@@ -30,7 +30,7 @@ def terminal_plot(picture: FrontPicture, width: int = 78, height: int = 18) -> T
         height: of each panel in lines, at least 6, without axis and legend.
     """
     rows = layout.drawn(picture)
-    text = Text(f"{picture.study}  {layout.subtitle(picture)}\n")
+    text = Text(f"{picture.title}  {layout.subtitle(picture)}\n")
     if not rows:
         return text.append("no complete trial yet\n")
     known = [each for each in picture.references if not each.reason]

@@ -41,6 +41,12 @@ class RunRecord:
     ended_at: datetime | None
     ending: str | None
 
+    @property
+    def seconds(self) -> float:
+        """Of wall clock; of a run that died, or that lasts, up to its last sign of life."""
+        end = self.ended_at if self.ending == "released" else self.heartbeat_at
+        return ((end or self.heartbeat_at) - self.started_at).total_seconds()
+
 
 @dataclass(frozen=True)
 class DeviceRecord:

@@ -16,7 +16,7 @@ from nasearch.errors import BuildError, MeasurementError, StudyError
 from nasearch.measure.zero_cost import SCORES, aggregates
 from nasearch.pareto import ARITHMETIC
 from nasearch.report.audit import Audit, AuditedNetwork, Proxy, agreements, best_count
-from nasearch.report.formatting import title
+from nasearch.report.formatting import CONFIRMED, title
 from nasearch.store.records import MeasurementRecord, TrialRecord
 from nasearch.study.given import find_given, long_recipe, measure_given
 from nasearch.study.progress import Progress
@@ -130,13 +130,14 @@ def audited(study: Study) -> Audit | None:
     if not accuracies:
         return None
     verdict = verdict_name(study)
+    confirmed = {trial.key: trial.values["accuracy"] for trial in study.confirmed()}
     top = study.rungs[-1] if study.rungs else None
     networks = [
         AuditedNetwork(
             each.trial.number,
             each.trial.architecture.label,
             accuracies[each.trial.key],
-            _known(each.trial, verdict, top),
+            _known(each.trial, verdict, top, confirmed.get(each.trial.key)),
             each.is_front,
         )
         for each in sorted(auditable(study), key=lambda each: each.trial.number)
@@ -267,11 +268,13 @@ def _recipe(study: Study, epochs: int | None, recipe: str | None, begun: Recipe 
     return training
 
 
-def _known(trial: TrialRecord, verdict: str, top: int | None) -> dict[str, float]:
+def _known(trial: TrialRecord, verdict: str, top: int | None, confirmed: float | None) -> dict[str, float]:
     """What the study knew of a network, by the names of its proxies."""
     known = {f"{EPOCH}{epoch}": accuracy for epoch, accuracy in trial.rungs if epoch != top}
     if trial.outcome == "complete":
         known[verdict] = trial.values["accuracy"]
+    if confirmed is not None:
+        known[title(CONFIRMED)] = confirmed
     known |= {name: value for name, value in trial.scores.items() if name not in COSTS}
     return known | {cost: float(trial.values[cost]) for cost in COSTS if cost in trial.values}
 
@@ -279,10 +282,11 @@ def _known(trial: TrialRecord, verdict: str, top: int | None) -> dict[str, float
 def _proxies(networks: Sequence[AuditedNetwork], verdict: str) -> list[Proxy]:
     names = {name for network in networks for name in network.known}
     rungs = [name for name in names if name.startswith(EPOCH)]
-    scores = sorted(names - {*rungs, verdict, *COSTS})
+    scores = sorted(names - {*rungs, verdict, title(CONFIRMED), *COSTS})
     return [
         *(Proxy(name, "rung") for name in sorted(rungs, key=lambda name: int(name.removeprefix(EPOCH)))),
         Proxy(verdict, "verdict"),
+        Proxy(title(CONFIRMED), "confirmed"),
         *(Proxy(name, "score") for name in scores),
         *(Proxy(name, "cost") for name in COSTS),
     ]

@@ -210,7 +210,16 @@ class Parts:
 
     def _owned(self, work: str) -> Lease:
         """The lease for work that is not to run beside a search or another such work."""
-        return self._store.acquire_lease(self._record.id, f"nasearch {work} of {self.name}")
+        return self._store.acquire_lease(self._record.id, self._owner(work))
+
+    def _owner(self, work: str) -> str:
+        """Who owns the study for some work, in words."""
+        return f"nasearch {work} of {self.name}"
+
+    def _worked_s(self, work: str) -> float:
+        """Seconds of wall clock that it was owned for some work."""
+        runs = self._store.runs(self._record.id)
+        return sum(run.seconds for run in runs if run.owner == self._owner(work))
 
     @property
     def _told(self) -> dict[str, Any]:

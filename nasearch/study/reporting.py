@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nasearch.report.audit_text import AUDIT_PICTURE, proxy_words
 from nasearch.report.content import (
+    REPORT,
     DataFacts,
     ExportedFile,
     FrontPicture,
@@ -22,7 +23,10 @@ from nasearch.report.content import (
     TrainedFacts,
     WinnerFacts,
 )
-from nasearch.report.formatting import CONFIRMED
+from nasearch.report.formatting import CONFIRMED, title
+from nasearch.study.board import Board
+from nasearch.study.choosing import distinct
+from nasearch.study.confirming import still_to_confirm
 from nasearch.study.environment import versions
 from nasearch.study.given import find_given
 from nasearch.study.proxies.names import accuracy_of, named
@@ -31,8 +35,11 @@ if TYPE_CHECKING:
     from nasearch.pareto import Objective
     from nasearch.report.audit import Audit
     from nasearch.report.curves import FrontComparison
-    from nasearch.store.records import FinishRecord, RunRecord, TrialRecord
+    from nasearch.store.records import FinishRecord, TrialRecord
     from nasearch.study.study import Study
+
+
+_CONFIRMED_BY = "Confirmed accuracy: on the validation split after a training of its own, one seed a network."
 
 
 def objectives_of(study: Study) -> tuple[Objective, ...]:
@@ -106,32 +113,75 @@ def references_of(study: Study) -> tuple[Reference, ...]:
     )
 
 
-def picture_of(study: Study) -> FrontPicture:
-    """The front with everything that a picture shows."""
-    return _picture(study, study.audited())
+def pictures_of(study: Study) -> tuple[FrontPicture, ...]:
+    """The fronts of a study with everything that a picture shows; the one to choose from first.
+
+    Where some were confirmed that is theirs, with the accuracies of their own trainings, and the front of all
+    candidates by the proxy comes second.
+    """
+    return _pictures(study, study.audited())
 
 
-def _picture(study: Study, audit: Audit | None) -> FrontPicture:
-    return FrontPicture(
+def _pictures(study: Study, audit: Audit | None) -> tuple[FrontPicture, ...]:
+    rows = rows_of(study)
+    confirmed = _confirmed_picture(study, rows, audit)
+    kind = f"by {title(accuracy_of(study.settings.proxy))}" if confirmed is not None else ""
+    candidates = FrontPicture(
         study=study.name,
         data=str(study.identity.found["data"]),
         objectives=objectives_of(study),
-        rows=rows_of(study),
+        rows=rows,
         fidelity=fidelity_text(study),
         limits=study.limits,
         references=references_of(study),
         agreement=proxy_words(audit),
-        confirmed=confirmed_text(study),
+        kind=kind,
+        hypervolume=study.hypervolume(),
+        reference=study.reference(),
     )
+    return (candidates,) if confirmed is None else (confirmed, candidates)
 
 
-def confirmed_text(study: Study) -> str:
-    """What the confirmed trainings of a study spent, and where they are; empty without any."""
-    sibling = find_given(study, "confirmed")
-    if sibling is None:
-        return ""
+def _confirmed_picture(study: Study, rows: Sequence[FrontRow], audit: Audit | None) -> FrontPicture | None:
+    """The front of the confirmed by the accuracies of their own trainings; None without any."""
+    sibling, trials = find_given(study, "confirmed"), study.confirmed()
+    if sibling is None or not trials:
+        return None
     with sibling:
-        return f"{fidelity_text(sibling)} (study {sibling.name})"
+        outcomes = {trial.key: trial for trial in sibling.trials()}
+        fidelity = f"{fidelity_text(sibling)} (study {sibling.name})"
+    board = Board(study.objectives, study.limits, len(study.classes))
+    for trial in trials:
+        board.add(trial.key, trial.values)
+    front = {trial.key for trial in study.confirmed_front()}
+    by_number = {row.number: row for row in rows}
+    left, wanted = still_to_confirm(study)
+    return FrontPicture(
+        study=study.name,
+        data=str(study.identity.found["data"]),
+        objectives=tuple(
+            replace(each, name=CONFIRMED) if each.name == "accuracy" else each for each in study.objectives
+        ),
+        rows=tuple(
+            replace(
+                by_number[trial.number],
+                outcome=outcomes[trial.key].outcome,
+                reason=outcomes[trial.key].reason or "",
+                seconds=outcomes[trial.key].seconds,
+                is_front=trial.key in front,
+            )
+            for trial in distinct(study)
+            if trial.key in outcomes
+        ),
+        fidelity=fidelity,
+        limits=study.limits,
+        agreement=proxy_words(audit, title(CONFIRMED)),
+        kind="confirmed",
+        wanted=wanted,
+        left=left,
+        hypervolume=board.hypervolume(),
+        reference=board.reference(),
+    )
 
 
 def fidelity_text(study: Study) -> str:
@@ -149,13 +199,15 @@ def report_of(
     from nasearch.measure import describe_device
 
     found = study.identity.found
-    runs = study._store.runs(study._record.id)
     measured = study._store.measurements(study._record.id)
     device: dict[str, Any] = dict(measured[-1].device if measured else describe_device(study.device))
     libraries: dict[str, str] = device.pop("versions", versions())
-    finishes, audit = study.finishes, study.audited()
+    finishes, fixed = study.finishes, study.identity.fixed
+    audit = study.audited()
+    picture, *others = _pictures(study, audit)
     return StudyReport(
-        picture=_picture(study, audit),
+        picture=picture,
+        candidates=others[0] if others else None,
         data=_data(study),
         space=str(found["space"]),
         space_about=str(found["space_about"]),
@@ -163,14 +215,14 @@ def report_of(
         sampler=", ".join(study.samplers) or study.settings.proposer,
         seed=study.seed,
         deterministic=study.threads is not None,
-        recipe=dict(study.identity.fixed["recipe"]),
+        recipes={**study.proxy.recipes(study), **({"Confirmed": fixed["recipe"]} if others else {})},
+        judged=(study.proxy.judged, *([_CONFIRMED_BY] if others else [])),
         device=device,
         versions=libraries,
         budget=max(study.settings.budget, study.spent),
         spent=study.spent,
-        seconds=sum(_worked(run) for run in runs),
-        hypervolume=study.hypervolume(),
-        reference=study.reference(),
+        seconds=study._worked_s("run"),
+        confirming_s=_confirming_s(study),
         winner=_winner(study, finishes, folder) if finishes else None,
         comparisons=tuple(study.compare_baselines() if comparisons is None else comparisons),
         audit=audit,
@@ -198,10 +250,13 @@ def _data(study: Study) -> DataFacts:
     )
 
 
-def _worked(run: RunRecord) -> float:
-    """Seconds of a run; of one that died, up to its last sign of life."""
-    end = run.ended_at if run.ending == "released" else run.heartbeat_at
-    return ((end or run.heartbeat_at) - run.started_at).total_seconds()
+def _confirming_s(study: Study) -> float | None:
+    """Seconds of wall clock that the trainings of confirmed candidates took; None where none was."""
+    sibling = find_given(study, "confirmed")
+    if sibling is None:
+        return None
+    with sibling:
+        return sibling._worked_s("run")
 
 
 def write_report(
@@ -218,9 +273,10 @@ def write_report(
 
     report = report_of(study, folder, comparisons)
     return [
-        front_png(report.picture, folder / "front.png"),
-        front_html(report.picture, folder / "front.html", report.comparisons, report.audit),
-        write_text(folder / "report.md", report_md(report)),
+        front_png(report.picture, folder / report.picture_path),
+        *([front_png(report.searched, folder / report.candidates_path)] if report.candidates else []),
+        front_html(report.pictures, folder / report.page_path, report.comparisons, report.audit),
+        write_text(folder / REPORT, report_md(report)),
         *(budget_png(each, folder / picture_name(each)) for each in report.comparisons),
         *([audit_png(report.audit, folder / AUDIT_PICTURE)] if report.audit is not None else []),
     ]

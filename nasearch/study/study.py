@@ -19,6 +19,7 @@ from nasearch.store.records import (
     TrialRecord,
 )
 from nasearch.study.board import Board
+from nasearch.study.choosing import choose, front_of, knee_of
 from nasearch.study.environment import deterministic
 from nasearch.study.identity import Identity, claim, default_name, find
 from nasearch.study.parts import Parts
@@ -266,9 +267,10 @@ class Study(Parts):
     def confirm(self, count: int | None = None, progress: Progress | None = None) -> RunSummary | None:
         """Train the best candidates by themselves, in the sibling study `NAME.confirmed`.
 
-        They are the best by non-dominated rank, spread over the front, and are trained by the recipe of the
-        trained proxy; with `inherited` from the weights that they inherit. What was confirmed is kept.
-        `winner` and `finish` then choose among them.
+        They are the best by non-dominated rank, spread over the front: the knee, the most accurate and what
+        the setting `pick` asks for first. They are trained by the recipe of the trained proxy; with
+        `inherited` from the weights that they inherit. What was confirmed is kept. `winner` and `finish` then
+        choose among them.
 
         Args:
             count: how many; the settings' if not given.
@@ -289,7 +291,10 @@ class Study(Parts):
         return confirming.confirm(self, count, progress or Progress()) if count else None
 
     def confirmed(self) -> tuple[TrialRecord, ...]:
-        """The trials that were confirmed, with the accuracy of their own training; empty if none was."""
+        """The trials that were confirmed, with the accuracy of their own training; empty if none was.
+
+        What the study judged them by stands in their values beside it, such as `inherited_accuracy`.
+        """
         from nasearch.study.confirming import confirmed
 
         return confirmed(self)
@@ -425,10 +430,14 @@ class Study(Parts):
         for trial in self.trials():
             if trial.key in keys and trial.outcome == "complete":
                 first.setdefault(trial.key, trial)
-        costs = [objective.name for objective in self.objectives if objective.is_cost]
-        return tuple(
-            sorted(first.values(), key=lambda trial: [trial.values[name] for name in costs] or trial.number)
-        )
+        return tuple(front_of(list(first.values()), self.objectives))
+
+    def confirmed_front(self) -> tuple[TrialRecord, ...]:
+        """The confirmed trials that no other confirmed one dominates, cheapest first; empty without any.
+
+        Their accuracy is that of a training of their own.
+        """
+        return tuple(front_of(self.confirmed(), self.objectives))
 
     def hypervolume(self) -> float:
         """The share of the reference box that the front dominates, in [0, 1]; see `Board.reference`."""
@@ -443,9 +452,7 @@ class Study(Parts):
 
         None without a complete trial.
         """
-        from nasearch.study.winner import front_of, knee_of
-
-        return knee_of(front_of(self.confirmed(), self.objectives) or self.front(), self.objectives)
+        return knee_of(self.confirmed_front() or self.front(), self.objectives)
 
     def winner(self, pick: str | None = None) -> TrialRecord:
         """The knee, or the most accurate trial under a bound such as `macs <= 5M`.
@@ -454,8 +461,6 @@ class Study(Parts):
             StudyError: if nothing is complete.
             SelectionError: if the bound cannot be read or nothing keeps it.
         """
-        from nasearch.study.winner import choose
-
         return choose(self, pick or self.settings.pick)
 
     # handing over

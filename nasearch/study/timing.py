@@ -38,10 +38,15 @@ def _known(study: Study, architecture: Architecture) -> Latency | None:
 
 
 def time_front(study: Study, progress: Progress) -> None:
-    """Time the networks of the front and the references, those not timed yet."""
+    """Time the networks of the fronts, the winner and the references, those not timed yet."""
     if not study.proxy.times_here:
         return
-    for trial in study.front():
+    trials = [
+        *study.front(),
+        *study.confirmed_front(),
+        *(study.trial(each.number) for each in study.finishes),
+    ]
+    for trial in {trial.key: trial for trial in trials}.values():
         if _known(study, trial.architecture) is None:
             progress.message(f"timing trial {trial.number}")
             study.latency(trial.architecture)

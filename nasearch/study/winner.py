@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
@@ -19,8 +18,8 @@ from nasearch.deploy import export as write_export
 from nasearch.errors import StudyError, TrainingError
 from nasearch.measure import describe_device
 from nasearch.nets import Network, Normalized, build
-from nasearch.pareto import OBJECTIVES, Objective, best_under, front, knee, losses, parse_limit
 from nasearch.store.records import FinishRecord, TrialRecord
+from nasearch.study.choosing import choose, teacher_of, why
 from nasearch.study.environment import versions
 from nasearch.study.given import Start, long_recipe
 from nasearch.study.progress import Progress
@@ -59,57 +58,6 @@ class Trained:
     facts: dict[str, Any]
 
 
-def knee_of(trials: Sequence[TrialRecord], objectives: Sequence[Objective]) -> TrialRecord | None:
-    """The trial of a front that is chosen by default."""
-    if not trials:
-        return None
-    table = np.array([[trial.values[objective.name] for objective in objectives] for trial in trials])
-    return trials[knee(losses(table, objectives), objectives)]
-
-
-def choose(study: Study, pick: str | None) -> TrialRecord:
-    """The knee, or the most accurate complete trial under a bound."""
-    if pick is None:
-        trial = study.knee()
-        if trial is None:
-            raise StudyError(
-                f"study {study.name!r} has no complete trial that keeps its limits; run it further, "
-                f"or look at the reasons with: nasearch trials {study.name}"
-            )
-        return trial
-    limit = parse_limit(pick)
-    if limit.metric == "latency_ms":
-        for each in study.confirmed() or study.front():
-            study.latency(each.architecture)
-    trials = [trial for trial in _judged(study) if limit.metric in trial.values]
-    metrics = [OBJECTIVES["accuracy"], *(OBJECTIVES[limit.metric],) * (limit.metric != "accuracy")]
-    table = [[trial.values[metric.name] for metric in metrics] for trial in trials]
-    return trials[best_under(np.array(table).reshape(len(trials), len(metrics)), metrics, [limit])]
-
-
-def front_of(trials: Sequence[TrialRecord], objectives: Sequence[Objective]) -> list[TrialRecord]:
-    """Those that no other dominates."""
-    if not trials:
-        return []
-    table = np.array([[trial.values[objective.name] for objective in objectives] for trial in trials])
-    return [trial for trial, kept in zip(trials, front(losses(table, objectives)), strict=True) if kept]
-
-
-def _judged(study: Study) -> list[TrialRecord]:
-    """What a winner and its teacher are chosen from: confirmed trials where there are some."""
-    return list(study.confirmed()) or distinct(study)
-
-
-def distinct(study: Study) -> list[TrialRecord]:
-    """Complete trials that keep the study's limits, one a network, in order."""
-    first: dict[str, TrialRecord] = {}
-    for trial in study.trials():
-        known = [limit for limit in study.limits if limit.metric in trial.values]
-        if trial.outcome == "complete" and all(limit.allows(trial.values[limit.metric]) for limit in known):
-            first.setdefault(trial.key, trial)
-    return list(first.values())
-
-
 def finish(
     study: Study,
     pick: str | None,
@@ -132,7 +80,7 @@ def finish(
     epochs = study.settings.winner_epochs if epochs is None else epochs
     recipe = long_recipe(recipe_name or study.settings.finishes_by, study.dataset, epochs)
     taught = study.settings.teaches if taught is None else taught
-    taught_by = _teacher_of(study, winner) if taught else None
+    taught_by = teacher_of(study, winner) if taught else None
     distillation = Distillation() if taught_by is not None else None
     training = {
         "key": winner.key,
@@ -173,7 +121,7 @@ def finish(
         seconds=student.facts["seconds"] + (teacher.facts["seconds"] if teacher else 0.0),
         teacher=taught_by.number if taught_by else None,
         details={
-            "why": _why(number, pick or study.settings.pick),
+            "why": why(study, number, pick or study.settings.pick),
             "weights": str(_weights_place(study, training).resolve()),
             "training": training,
             "winner": student.facts,
@@ -185,23 +133,6 @@ def finish(
         },
     )
     return Finished(_as_model(study, student.network), record)
-
-
-def _why(number: int | None, pick: str | None) -> str:
-    if number is not None:
-        return f"trial {number}, asked for by number"
-    return "knee of the front" if pick is None else f"most accurate with {parse_limit(pick).text}"
-
-
-def _teacher_of(study: Study, winner: TrialRecord) -> TrialRecord | None:
-    """The most accurate network of the front; the next most accurate of all if that is the winner."""
-    judged = _judged(study)
-    on_front = front_of(judged, study.objectives)
-    front_others = [trial for trial in on_front if trial.key != winner.key]
-    others = [trial for trial in judged if trial.key != winner.key]
-    best = max(on_front, key=lambda trial: trial.values["accuracy"], default=None)
-    pool = front_others if best is not None and best.key != winner.key else others
-    return max(pool, key=lambda trial: trial.values["accuracy"], default=None)
 
 
 def _trained(
@@ -355,6 +286,7 @@ def export(
         "test accuracy": round(record.test_accuracy, 4),
         "validation accuracy": round(record.val_accuracy, 4),
         "macs": trial.values["macs"],
+        "trained from": record.details["winner"].get("start", "fresh weights"),
     }
     return write_export(
         finished.model,

@@ -61,6 +61,8 @@ PICTURE = FrontPicture(
         Reference("resnet-8", {"accuracy": 0.85, "macs": 4_000_000}, "3x residual", seconds=9.0),
         Reference("giant", {}, reason="RuntimeError: out of memory"),
     ),
+    hypervolume=0.8123,
+    reference=(1.0, 9_000_000.0),
 )
 THREE = replace(PICTURE, objectives=parse_objectives(["accuracy", "macs", "params"]))
 THREE = replace(
@@ -101,7 +103,8 @@ REPORT = StudyReport(
     sampler="tpe",
     seed=42,
     deterministic=False,
-    recipe=RECIPE,
+    recipes={"Proxy": RECIPE},
+    judged=("Accuracy in the search: on the validation split, after the last epoch.",),
     device={"kind": "cpu", "threads": 2},
     versions={"python": "3.11.2", "torch": "2.15.0", "nasearch": "0.1.0"},
     budget=50,
@@ -109,8 +112,6 @@ REPORT = StudyReport(
     seconds=372.0,
     command="nasearch run --space tiny --seed 42",
     created_at="2026-01-02T03:04:05Z",
-    hypervolume=0.8123,
-    reference=(1.0, 9_000_000.0),
     winner=WINNER,
     stored_in="sqlite:///studies/nasearch.db",
 )

@@ -57,9 +57,9 @@ def test_what_stands_beside_a_figure_of_the_proxy() -> None:
     assert proxy_words(AUDIT) == "tau with full training +0.67 (n = 4, no interval)"
     assert in_words(Agreement(0.714, 0.4, 0.9, 12)) == "+0.71 (95 % +0.40 to +0.90), n = 12"
     assert proxy_words(None) == NOT_MADE
-    assert (
-        proxy_words(replace(AUDIT, rows=AUDIT.rows[:1])) == "held against 5 full trainings, too few for a tau"
-    )
+    few = replace(AUDIT, rows=AUDIT.rows[:1])
+    assert proxy_words(few) == "held against 4 full trainings, too few for a tau"  # four were not raced out
+    assert proxy_words(AUDIT, "confirmed accuracy") == NOT_MADE
 
 
 def test_table_and_line() -> None:
@@ -152,7 +152,7 @@ def test_the_report_says_that_there_was_none() -> None:
 
 def test_the_page_has_the_table(tmp_path: Path) -> None:
     page = front_html(
-        replace(PICTURE, agreement=proxy_words(AUDIT)), tmp_path / "front.html", (), AUDIT
+        [replace(PICTURE, agreement=proxy_words(AUDIT))], tmp_path / "front.html", (), AUDIT
     ).read_text()
     assert "<td>proxy accuracy</td><td>4</td><td>+0.67</td>" in page
     assert f"{proxy_words(AUDIT)}  ·" in page

@@ -146,9 +146,9 @@ def test_the_page_has_figure_table_and_notes_and_escapes_names(tmp_path: Path) -
     assert "<td>+0.3000 (+0.2500 to +0.3500)</td>" in text
     assert "<b> at equal" not in text
     assert "&lt;b&gt; and s.random at equal budget" in text
-    page = front_html(PICTURE, tmp_path / "front.html", (SURE,)).read_text()
+    page = front_html([PICTURE], tmp_path / "front.html", (SURE,)).read_text()
     assert page.count("<h2>") == 1
-    assert "<h2>" not in front_html(PICTURE, tmp_path / "plain.html").read_text()
+    assert "<h2>" not in front_html([PICTURE], tmp_path / "plain.html").read_text()
 
 
 def test_the_report_has_a_section_where_there_is_a_baseline() -> None:

@@ -87,7 +87,7 @@ def test_tables_are_tables() -> None:
 
 
 def test_an_unfinished_study_says_so() -> None:
-    text = report_md(replace(REPORT, winner=None, hypervolume=None, picture=EMPTY, spent=1, seconds=None))
+    text = report_md(replace(REPORT, winner=None, picture=EMPTY, spent=1, seconds=None))
     assert "the test split is unread" in text
     assert "No candidate was measured completely" in text
     assert "1 candidate from the space" in text

@@ -60,7 +60,7 @@ def test_a_read_only_folder_is_one_line(tmp_path: Path) -> None:
 def test_a_file_in_the_way_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match=r"front\.html: cannot be written \(.*\); expected a folder"):
-        front_html(PICTURE, tmp_path / "file" / "front.html")
+        front_html([PICTURE], tmp_path / "file" / "front.html")
 
 
 def test_layout_of_axes() -> None:
@@ -144,7 +144,7 @@ class Outside(HTMLParser):
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_page_needs_no_network(name: str, tmp_path: Path) -> None:
-    path = front_html(PICTURES[name], tmp_path / "front.html")
+    path = front_html([PICTURES[name]], tmp_path / "front.html")
     text = path.read_text(encoding="utf-8")
     parser = Outside()
     parser.feed(text)
@@ -180,7 +180,7 @@ def test_the_page_has_every_trial_under_the_pointer() -> None:
 
 def test_names_are_escaped_on_the_page(tmp_path: Path) -> None:
     picture = replace(PICTURE, study="<script>x</script>", rows=(replace(ROWS[1], label="<b>&"),))
-    text = front_html(picture, tmp_path / "front.html").read_text(encoding="utf-8")
+    text = front_html([picture], tmp_path / "front.html").read_text(encoding="utf-8")
     assert "<script>x" not in text
     assert "<td>&lt;b&gt;&amp;</td>" in text
     assert hover(picture.rows[0]).split("<br>")[1] == "&lt;b&gt;&amp;"

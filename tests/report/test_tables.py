@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pytest
 from rich.console import Console, RenderableType
@@ -40,7 +41,7 @@ def line_with(text: str, found: Sequence[str]) -> str:
 
 
 def test_the_front_has_its_trials_and_the_knee_is_marked() -> None:
-    found = lines(front_table(ROWS, OBJECTIVES, "front [of] x"))
+    found = lines(front_table(replace(PICTURE, study="front [of] x", references=())))
     assert line_with("front [of] x", found)
     knee = line_with("knee", found)
     for text in (
@@ -60,7 +61,7 @@ def test_the_front_has_its_trials_and_the_knee_is_marked() -> None:
 
 
 def test_references_stand_below_the_front_and_are_marked() -> None:
-    found = lines(front_table(ROWS, OBJECTIVES, references=PICTURE.references))
+    found = lines(front_table(PICTURE))
     known = line_with("resnet-8", found)
     assert known.split() == ["reference", "85.00", "%", "4.00", "M", "–", "–", "–", "resnet-8"]
     failed = line_with("giant", found)
@@ -70,12 +71,12 @@ def test_references_stand_below_the_front_and_are_marked() -> None:
     # A metric that only a reference has is a column, too.
     timed = Reference("timed", {"accuracy": 0.5, "macs": 1, "latency_ms": 2.5}, latency_iqr_ms=0.2)
     assert "2.50 ms ± 0.10" in line_with(
-        "timed", lines(front_table(ROWS[3:4], OBJECTIVES, references=[timed]))
+        "timed", lines(front_table(replace(PICTURE, rows=ROWS[3:4], references=(timed,))))
     )
 
 
 def test_references_as_json_are_apart_from_the_front() -> None:
-    text = json.loads(json.dumps(front_json(ROWS, OBJECTIVES, PICTURE.references)))
+    text = json.loads(json.dumps(front_json([PICTURE])))
     assert [row["number"] for row in text["front"]] == [0, 1, 3, 4]
     assert text["references"] == [
         {
@@ -98,15 +99,16 @@ def test_references_as_json_are_apart_from_the_front() -> None:
 
 
 def test_a_narrow_terminal_keeps_the_objectives_and_the_networks() -> None:
-    found = lines(front_table(ROWS, OBJECTIVES, width=80), 80)
-    assert found[1].split() == ["trial", "accuracy", "MACs", "parameters", "network"]
+    found = lines(front_table(replace(PICTURE, references=()), width=80), 80)
+    assert found[2].split() == ["trial", "accuracy", "MACs", "parameters", "network"]
     assert "3 stages, mbconv k5 e4" in line_with("knee", found)
     assert max(map(len, found)) <= 80
 
 
 def test_an_empty_front_is_a_table_without_rows() -> None:
-    assert front_table([], OBJECTIVES).row_count == 0
-    assert front_json([], OBJECTIVES) == {"objectives": OBJECTIVES, "front": [], "references": []}
+    empty = replace(PICTURE, rows=(), references=())
+    assert front_table(empty).row_count == 0
+    assert front_json([empty]) == {"objectives": OBJECTIVES, "front": [], "references": [], "confirmed": None}
 
 
 def test_trials_say_why() -> None:
@@ -127,7 +129,7 @@ def test_outcomes_are_counted_in_a_fixed_order() -> None:
 
 
 def test_json_has_raw_values() -> None:
-    text = json.loads(json.dumps(front_json(ROWS, OBJECTIVES)))
+    text = json.loads(json.dumps(front_json([PICTURE])))
     assert [row["number"] for row in text["front"]] == [0, 1, 3, 4]
     knee = text["front"][1]
     assert knee["values"] == {
@@ -234,10 +236,11 @@ def scored(scores: dict[str, float]) -> tuple[FrontRow, ...]:
 
 def test_scores_have_columns_where_they_are_asked_for() -> None:
     rows = scored({"synflow": 14.80818, "jacov": -math.inf})
-    for table in (front_table, trials_table):
-        plain = lines(table(rows, OBJECTIVES), width=240)
+    picture = replace(PICTURE, rows=rows, references=())
+    for table in (partial(front_table, picture), partial(trials_table, rows, OBJECTIVES)):
+        plain = lines(table(), width=240)
         assert not any("synflow" in line for line in plain)
-        found = lines(table(rows, OBJECTIVES, scores=True), width=240)
+        found = lines(table(scores=True), width=240)
         head = line_with("jacov", found)
         assert head.index("MACs") < head.index("jacov") < head.index("synflow") < head.index("network")
         assert "no signal 14.81" in " ".join(line_with("mbconv k3 e4", found).split())
@@ -246,7 +249,7 @@ def test_scores_have_columns_where_they_are_asked_for() -> None:
 
 def test_costs_make_room_for_scores_in_a_narrow_terminal() -> None:
     rows = scored({"synflow": 14.80818})
-    found = lines(front_table(rows, OBJECTIVES, width=80, scores=True), width=80)
+    found = lines(front_table(replace(PICTURE, rows=rows), width=80, scores=True), width=80)
     assert max(map(len, found)) <= 80
     assert line_with("14.81", found)
     assert not any("peak memory" in line for line in found)
@@ -254,7 +257,10 @@ def test_costs_make_room_for_scores_in_a_narrow_terminal() -> None:
 
 def test_scores_are_in_json_with_none_for_no_signal() -> None:
     rows = scored({"synflow": 14.5, "jacov": -math.inf})
-    for found in (front_json(rows, OBJECTIVES)["front"], trials_json(rows, OBJECTIVES)["trials"]):
+    for found in (
+        front_json([replace(PICTURE, rows=rows)])["front"],
+        trials_json(rows, OBJECTIVES)["trials"],
+    ):
         assert isinstance(found, list)
         assert found[0]["scores"] == {"synflow": 14.5, "jacov": None}
         assert found[1]["scores"] == {}

@@ -15,7 +15,7 @@ from nasearch.space import SearchSpace
 from nasearch.store.records import Outcome, TrialRecord
 from nasearch.study import Progress, Study
 from nasearch.study.audit import Auditable, choose
-from nasearch.study.reporting import picture_of
+from nasearch.study.reporting import pictures_of
 from tests.study.test_given import Impatient, given_of
 
 Make = Callable[..., Study]
@@ -78,7 +78,7 @@ def test_an_audit_trains_in_a_study_beside_and_agrees_with_scipy(make_study: Mak
     study = make_study(epochs=3, racing=False)
     study.run(budget=5)
     assert study.audited() is None
-    assert picture_of(study).agreement == NOT_MADE
+    assert pictures_of(study)[-1].agreement == NOT_MADE
     found = study.audit(n=4, epochs=2)
     assert (len(found.networks), found.wanted, found.failed, found.images) == (4, 4, 0, 12)
     assert found.fidelity == "2 epochs x 48 images at 8x8"
@@ -104,7 +104,7 @@ def test_an_audit_trains_in_a_study_beside_and_agrees_with_scipy(make_study: Mak
         assert row.tau.value == pytest.approx(0.0 if expected != expected else expected)  # NaN: all alike
     assert study.spent == 5
     assert study.audited() == found
-    assert picture_of(study).agreement == proxy_words(found)
+    assert pictures_of(study)[-1].agreement == proxy_words(found)
 
 
 def test_a_report_asks_for_the_audit_once(make_study: Make, monkeypatch: pytest.MonkeyPatch) -> None:

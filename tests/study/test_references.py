@@ -13,7 +13,7 @@ from nasearch.measure import architecture_cost
 from nasearch.measure.trained import train_proxy
 from nasearch.space import fixed_network
 from nasearch.study import Progress, Study
-from nasearch.study.reporting import picture_of
+from nasearch.study.reporting import pictures_of
 from nasearch.study.search import training_seed
 
 Make = Callable[..., Study]
@@ -180,7 +180,7 @@ def test_one_that_fails_does_so_alone_and_may_be_tried_again(
     assert (first.state, first.reason) == ("failed", "RuntimeError: out of memory")
     assert "reference small failed: RuntimeError: out of memory" in ear.heard
     assert second.state == "complete"
-    shown = picture_of(study).references  # those that failed last
+    shown = pictures_of(study)[-1].references  # those that failed last
     assert [(each.name, each.reason) for each in shown] == [
         ("large", ""),
         ("small", "RuntimeError: out of memory"),
@@ -265,7 +265,7 @@ def test_references_are_timed_with_the_front(
     latency = study._store.latency(study._record.id, study.references()[0].key)
     assert latency is not None
     assert study.references()[0].values["latency_ms"] == latency["median_ms"] > 0
-    assert picture_of(study).references[0].latency_iqr_ms == latency["iqr_ms"]
+    assert pictures_of(study)[-1].references[0].latency_iqr_ms == latency["iqr_ms"]
     # The front is timed by now, so one that comes later is timed at once.
     assert "latency_ms" in study.add_references([large])[1].values
 
@@ -299,7 +299,7 @@ def test_the_winner_is_never_a_reference(make_study: Make, small: Path) -> None:
 def test_the_report_and_the_pictures_have_them(make_study: Make, small: Path, tmp_path: Path) -> None:
     study = make_study(references=[small])
     study.run(budget=2)
-    (reference,) = picture_of(study).references
+    (reference,) = pictures_of(study)[-1].references
     assert (reference.name, reference.label) == ("small", fixed_network(small).label)
     assert reference.values == study.references()[0].values
     written = {path.name: path for path in study.report()}

@@ -66,7 +66,7 @@ def test_accuracies_come_from_the_table_and_costs_from_arithmetic(tabular: Make,
     study.measure_front_latency()  # times nothing
     report = report_of(study, tmp_path)
     assert report.picture.fidelity == "table tiny_table, val"
-    assert (report.data.train, report.recipe) == (0, {})
+    assert (report.data.train, report.recipes) == (0, {})
     text = study.report()[-1].read_text(encoding="utf-8")
     assert "looked up in a table" in text
     assert "training split" not in text

@@ -29,6 +29,10 @@ class Inherited(Untrained):
     The recipe of the study is that of the best candidates' own trainings, `NAME.confirmed`.
     """
 
+    judged = (
+        "Inherited accuracy: on the validation split by the weights that a network inherits from the one "
+        "supernet, statistics of batch norms made anew on training images."
+    )
     scale = "a supernet holds networks of its space alone"
     judging = "holds the supernet and judges"
 
@@ -63,6 +67,11 @@ class Inherited(Untrained):
         note = supernets.trained(study)
         _, height, width = study.input_shape
         return InheritedFidelity(note.fingerprint[:16], note.epochs, (height, width))
+
+    def recipes(self, study: Study) -> Mapping[str, Mapping[str, Any]]:
+        """The supernet's, once its epochs are known."""
+        note = supernets.note_of(study)
+        return {} if note is None else {"Supernet": supernets.recipe_of(study, note.epochs).to_dict()}
 
     def prepare(self, study: Study, progress: Progress) -> None:
         """Train the supernet unless it is there; errors as there."""

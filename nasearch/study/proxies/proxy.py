@@ -32,6 +32,9 @@ class StudyProxy(ABC):
     are asked while a study is made, those of the second while one is run or shown.
     """
 
+    judged: ClassVar[str]
+    """How its accuracies are measured, a sentence for the report."""
+
     def __init__(self, settings: StudySettings) -> None:
         """Errors: as the kind has them, where it cannot be had as the settings say."""
         self.settings = settings
@@ -86,6 +89,10 @@ class StudyProxy(ABC):
     def trains(self) -> bool:
         """Whether its accuracies are those of trained networks; else the best are trained by themselves."""
         return False
+
+    def recipes(self, study: Study) -> Mapping[str, Mapping[str, Any]]:
+        """Of the trainings that it rests on, by what is trained, such as "Proxy"; none where nothing is."""
+        return {}
 
     def start(self, study: Study) -> Start | None:
         """What the trainings of its best begin with; None for fresh weights."""

@@ -34,6 +34,8 @@ class Looked(StudyProxy):
     Images are only there to train the winner on.
     """
 
+    judged = "Accuracy in the search: looked up in a table of networks that were trained before."
+
     def __init__(self, settings: StudySettings) -> None:
         """Read the table; TableError if it cannot be read."""
         super().__init__(settings)

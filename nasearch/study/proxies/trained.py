@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 class Trained(StudyProxy):
     """`trained`: each candidate is trained by the study's recipe, side by side where there is room."""
 
+    judged = (
+        "Accuracy in the search: on the validation split after the proxy's last epoch, one seed a network."
+    )
+
     @property
     def trains(self) -> bool:
         """Yes."""
@@ -49,6 +53,10 @@ class Trained(StudyProxy):
     def epochs(self, study: Study) -> int:
         """Of the recipe."""
         return study.recipe.epochs
+
+    def recipes(self, study: Study) -> Mapping[str, Mapping[str, Any]]:
+        """The study's."""
+        return {"Proxy": study.recipe.to_dict()}
 
     def fidelity(self, study: Study) -> Fidelity:
         """Of the recipe on the study's data."""

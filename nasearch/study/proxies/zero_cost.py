@@ -63,6 +63,7 @@ class ZeroCost(Untrained):
     The recipe of the study is that of the best candidates' own trainings, `NAME.confirmed`.
     """
 
+    judged = "Zero-cost score: of an untrained network on a batch of training images; it is no accuracy."
     scale = "a score is on its space's own scale alone"
     judging = "scores candidates"
 
