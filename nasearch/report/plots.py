@@ -228,8 +228,10 @@ def _names(
         roomy = share[0] > (0.34 if len(picture.objectives) <= 2 else 0.5) and is_accuracy(panel.y.name)
         if roomy:
             place = ((-14, 12), "right", "bottom")
-        else:
-            place = ((14, -14), "left", "top") if is_accuracy(panel.y.name) else ((14, 12), "left", "bottom")
+        elif is_accuracy(panel.y.name) and share[1] > 0.2:
+            place = ((14, -14), "left", "top")
+        else:  # below the lowest of a front is the axis
+            place = ((14, 12), "left", "bottom")
         note(axes, text, spot, place[0], colour, place[1], place[2], bold=True)
         at = axes.transData.transform(spot) * scale
         taken.extend((at[0] + dx, at[1] + dy) for dx in range(-130, 1, 16) for dy in (12, 28) if roomy)

@@ -53,10 +53,14 @@ def test_it_prints_the_table_and_then_prints_it_again_without_training(
     picture = tmp_path / "studies" / "s" / "audit.png"
     assert picture.exists()
     assert out.endswith("wrote studies/s/audit.png\n")
+    report = picture.parent / "report.md"
+    assert not report.exists()  # none was asked for
 
     monkeypatch.setattr(InProcess, "measure", lambda *_: pytest.fail("trained again"))
+    report.write_text("of before the audit", encoding="utf-8")
     code, again, _ = run("--storage", storage)  # the last study, and not its sibling
     assert code == 0
+    assert "3 networks of s trained for 1 epoch" in report.read_text(encoding="utf-8")
     assert again == out[out.index("3 networks of s") :]
     code, text, _ = run("s", "--storage", storage, "--json")
     found = json.loads(text)

@@ -178,6 +178,16 @@ def test_the_page_has_every_trial_under_the_pointer() -> None:
     assert len(trace(ONE, "best so far")) == 1
 
 
+def test_a_page_of_two_fronts_has_both_and_plotly_once(tmp_path: Path) -> None:
+    pictures = [replace(PICTURE, kind="confirmed", left=2, wanted=9), replace(THREE, kind="by others")]
+    page = front_html(pictures, tmp_path / "front.html").read_text(encoding="utf-8")
+    assert page.index("<h2>Front, confirmed</h2>") < page.index("<h2>Front, by others</h2>")
+    assert page.count("<table>") == 2
+    assert "2 of 9 still to be confirmed" in page
+    one = front_html(pictures[:1], tmp_path / "one.html")
+    assert len(page) - len(one.read_text(encoding="utf-8")) < 100_000  # plotly.js is 4.8 MB
+
+
 def test_names_are_escaped_on_the_page(tmp_path: Path) -> None:
     picture = replace(PICTURE, study="<script>x</script>", rows=(replace(ROWS[1], label="<b>&"),))
     text = front_html([picture], tmp_path / "front.html").read_text(encoding="utf-8")

@@ -17,14 +17,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from nasearch.errors import SettingsError, StudyError, TrainingError
+from nasearch.errors import SelectionError, SettingsError, StudyError, TrainingError
 from nasearch.executors import InProcess
 from nasearch.nets import Supernet
 from nasearch.pareto import Objective, parse_objectives
-from nasearch.report.tables import front_json
+from nasearch.report.audit_text import proxy_words
+from nasearch.report.layout import subtitle
+from nasearch.report.tables import front_json, front_table
 from nasearch.store import Store
 from nasearch.store.records import TrialRecord
 from nasearch.study import Progress, Study, StudySettings, supernets
+from nasearch.study.choosing import why
 from nasearch.study.confirming import best_of
 from nasearch.study.given import find_given, open_given
 from nasearch.study.places import places_of
@@ -341,6 +344,12 @@ def test_winner_and_its_training_come_from_the_confirmed(inherit: Make) -> None:
     assert facts["winner"]["start"] == facts["teacher"]["start"] == facts["training"]["start"] == text
     assert facts["winner"]["proxy_name"] == "confirmed accuracy"
     assert facts["winner"]["proxy_accuracy"] == accuracies[study.finishes[-1].key]
+    assert facts["why"] == "knee of the 2 confirmed"
+    export = study.export(formats=["module"])
+    (file,) = [file for file in export.files if file.name == "metadata.json"]
+    assert json.loads(file.read_text(encoding="utf-8"))["trained from"] == text
+    (report,) = [file for file in study.report() if file.name == "report.md"]
+    assert report.read_text(encoding="utf-8").count(f", from {text}") == 3  # the confirmed, winner, teacher
 
 
 def test_without_its_file_the_winner_begins_with_fresh_weights(inherit: Make) -> None:
@@ -392,6 +401,77 @@ def test_tables_json_and_report_call_it_by_its_name(inherit: Make) -> None:
     assert "\nConfirmed: name proxy, epochs 1," in text
     assert "proxy's last epoch" not in text
     json.dumps(found)
+
+
+class Stopping(Progress):
+    """Presses Ctrl-C when so many candidates of a confirming have begun."""
+
+    def __init__(self, begun: int) -> None:
+        self._left = begun
+
+    def candidate(self, number: int, label: str) -> None:
+        self._left -= 1
+        if not self._left:
+            raise KeyboardInterrupt
+
+
+def test_a_confirming_that_was_interrupted_says_what_is_left(inherit: Make) -> None:
+    study = inherit(confirm=3)
+    with pytest.raises(KeyboardInterrupt):
+        study.run(budget=5, progress=Stopping(5 + 3))
+    picture, _ = pictures_of(study)
+    assert (len(study.confirmed()), picture.left, picture.wanted) == (2, 1, 3)
+    said = "1 of 3 still to be confirmed: run goes on with them"
+    assert said in subtitle(picture)
+    assert front_table(picture).caption == said
+    assert said in study.report()[-1].read_text(encoding="utf-8")
+    found: Any = front_json([picture, picture])["confirmed"]
+    assert (found["wanted"], found["left"]) == (3, 1)
+    study.run(budget=5)
+    assert pictures_of(study)[0].so_far == ""
+    study.confirm(2)  # fewer are wanted now, and they are there
+    assert (pictures_of(study)[0].wanted, pictures_of(study)[0].left) == (2, 0)
+
+
+def test_the_most_accurate_and_what_is_picked_are_confirmed(inherit: Make) -> None:
+    study = inherit(confirm=0)
+    study.run(budget=12)
+    trials = sorted(study.trials(), key=lambda trial: trial.values["macs"])
+    small = [trial for trial in trials if trial.values["macs"] <= trials[3].values["macs"]]
+    bound = f"macs <= {trials[3].values['macs']:.0f}"
+    best, best_small = (max(each, key=lambda trial: trial.values["accuracy"]) for each in (trials, small))
+    study.confirm(2)
+    assert best.number in {trial.number for trial in study.confirmed()}
+    kept = {trial.number for trial in study.confirmed()} & {trial.number for trial in small}
+    assert not kept  # or the test shows nothing
+    words = r"none of 2 confirmed trials keeps macs <= .* others of 's' keep it"
+    with pytest.raises(SelectionError, match=words):
+        study.winner(bound)
+    study.settings = study.settings.merge(pick=bound)
+    study.confirm(1)
+    winner = study.winner()
+    assert winner.number == best_small.number
+    assert winner.values["inherited_accuracy"] == best_small.values["accuracy"]
+    assert why(study, None, bound).startswith("most accurate of the 3 confirmed with macs <= ")
+    with pytest.raises(SelectionError, match="none of 3 confirmed trials keeps macs <= 1; the smallest"):
+        study.winner("macs <= 1")
+
+
+def test_the_confirmed_are_held_against_full_trainings_apart(inherit: Make) -> None:
+    study = inherit(confirm=3)
+    study.run(budget=6)
+    audit = study.audit(n=6, epochs=1)
+    row = audit.row("confirmed accuracy")
+    assert row is not None
+    own = {trial.number: trial.values["accuracy"] for trial in study.confirmed()}
+    assert {each.number: each.known.get("confirmed accuracy") for each in audit.networks} == {
+        trial.number: own.get(trial.number) for trial in study.trials()
+    }
+    picture, candidates = pictures_of(study)
+    assert picture.agreement == proxy_words(audit, "confirmed accuracy") != candidates.agreement
+    (text,) = [each.read_text(encoding="utf-8") for each in study.report() if each.name == "report.md"]
+    assert f"(study s.confirmed); {picture.agreement}" in text
+    assert "- Confirmed: of the audited networks that were" in text
 
 
 def test_a_study_that_trains_has_nothing_to_confirm(make_study: Make) -> None:

@@ -71,6 +71,26 @@ def test_a_score_is_nowhere_called_an_accuracy(make_study: Make, scored: list[st
     assert "Zero-cost score is that of the proxy: no training: synflow and jacov on 64 images" in text
 
 
+def test_the_knee_of_the_confirmed_stands_in_a_front_and_is_timed(
+    make_study: Make, scored: list[str]
+) -> None:
+    study = judged(make_study, confirm=4, epochs=1)
+    study.run(budget=8)
+    study.measure_front_latency()
+    storage = study.settings.storage
+    found = json.loads(CliRunner().invoke(main, ["front", "s", "--storage", storage, "--json"]).stdout)
+    (knee,) = [row for row in found["confirmed"]["front"] if row["is_knee"]]
+    chosen = study.knee()
+    assert chosen is not None
+    assert knee["number"] == chosen.number
+    assert knee["values"]["confirmed_accuracy"] == chosen.values["accuracy"]
+    assert 0 <= knee["values"]["zero_cost_score"] <= 1
+    assert all(row["values"]["latency_ms"] > 0 for row in found["confirmed"]["front"])
+    assert len(study.confirmed()) == 4
+    shown = CliRunner().invoke(main, ["studies", "show", "s", "--storage", storage]).stdout
+    assert "%" not in shown  # a score is none
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
