@@ -135,7 +135,16 @@ def study_argument(command: Command) -> Command:
 
 def target_arguments(command: Command) -> Command:
     """Add the arguments [STUDY] [TRIAL], given to the command as `target`; see `parse_target`."""
-    return click.argument("target", nargs=-1, metavar="[STUDY] [TRIAL]")(command)
+
+    def refuse(_: click.Context, __: click.Parameter, number: str | None) -> None:
+        if number is not None:
+            raise click.UsageError(
+                f"No such option: --trial; expected the number as an argument: STUDY#{number}, "
+                f"or {number} alone"
+            )
+
+    meant = click.option("--trial", hidden=True, expose_value=False, callback=refuse)
+    return click.argument("target", nargs=-1, metavar="[STUDY] [TRIAL]")(meant(command))
 
 
 def parse_target(words: tuple[str, ...]) -> tuple[str | None, int | None]:

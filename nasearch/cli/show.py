@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +20,8 @@ from nasearch.cli.common import (
 
 if TYPE_CHECKING:
     from nasearch.store.records import TrialRecord
+    from nasearch.study import Study
+    from nasearch.study.trainings import Training
 
 
 @click.command()
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
 def command(target: tuple[str, ...], storage: str, as_json: bool) -> None:
     """Draw the network of a trial.
 
-    A row is a block: output shape, parameters, MACs and peak memory for one image. STUDY left out means the
-    last one, TRIAL left out the knee of its front. `NAME#7` is trial 7 of study NAME.
+    A row is a block: output shape, parameters, MACs and peak memory for one image. Below stand the trial's
+    outcome and place, what was measured of it, and every longer training that it had. STUDY left out means
+    the last one, TRIAL left out the knee of its front. `NAME#7` is trial 7 of study NAME.
     """
     name, number = parse_target(target)
     with load_study(name, storage) as study:
@@ -46,6 +49,9 @@ def command(target: tuple[str, ...], storage: str, as_json: bool) -> None:
         name = study.name
         if number is None:
             trial = study.trial(trial.number)  # with its learning curve
+        place = _place(study, trial.number)
+        start = str(study.identity.fixed.get("start") or "")
+        trainings = study.trainings(trial.number)
         trial = replace(trial, values=values_of(study, trial))
     if as_json:
         echo_json(
@@ -54,6 +60,7 @@ def command(target: tuple[str, ...], storage: str, as_json: bool) -> None:
                 "trial": trial.number,
                 "outcome": trial.outcome,
                 "reason": trial.reason or None,
+                **place,
                 "key": trial.key,
                 "values": dict(trial.values),
                 "scores": scores_json(trial.scores),
@@ -64,6 +71,8 @@ def command(target: tuple[str, ...], storage: str, as_json: bool) -> None:
                     {"epoch": point.epoch, "train_loss": point.train_loss, "val_accuracy": point.val_accuracy}
                     for point in trial.curve
                 ],
+                "start": start or None,
+                "trainings": [asdict(training) for training in trainings],
             }
         )
         return
@@ -73,19 +82,58 @@ def command(target: tuple[str, ...], storage: str, as_json: bool) -> None:
     title = f"{name}, trial {trial.number}"
     out.print(network_table(blocks, title, whole.peak_activation_bytes, out.width))
     out.print(notes_table([(block.name, block.note) for block in blocks]))
-    out.print(_facts(trial), markup=False)
+    out.print("\n".join([*_facts(trial, place, start), *map(_line, trainings)]), markup=False)
 
 
-def _facts(trial: TrialRecord) -> str:
-    """Outcome, reason, measured values, scores and learning curve in a few lines."""
-    from nasearch.report.formatting import metric, percent, score, title
+def _place(study: Study, number: int) -> dict[str, bool]:
+    """Where a trial stands in its study, by the names that JSON has for it."""
+    knee, finishes = study.knee(), study.finishes
+    return {
+        "is_front": number in {trial.number for trial in study.front()},
+        "is_knee": knee is not None and number == knee.number,
+        "is_winner": bool(finishes) and number == finishes[-1].number,
+    }
+
+
+def _facts(trial: TrialRecord, place: dict[str, bool], start: str) -> list[str]:
+    """Outcome, reason, place, measured values, scores and learning curve, a line each."""
+    from nasearch.report.formatting import CONFIRMED, metric, percent, score, title
 
     lines = [trial.outcome if not trial.reason else f"{trial.outcome}: {trial.reason}"]
-    lines += [f"{title(name)}: {metric(name, value)}" for name, value in trial.values.items()]
+    words = {"is_front": "on the front", "is_knee": "the knee", "is_winner": "the winner"}
+    if any(place.values()):
+        lines.append(", ".join(words[name] for name, holds in place.items() if holds))
+    values = {name: value for name, value in trial.values.items() if name != CONFIRMED}  # has a line below
+    lines += [f"{title(name)}: {metric(name, value)}" for name, value in values.items()]
     if trial.scores:
         found = ", ".join(f"{name} {score(value)}" for name, value in sorted(trial.scores.items()))
         lines.append(f"scores without training: {found}")
     if trial.curve:
-        curve = ", ".join(percent(point.val_accuracy) for point in trial.curve)
+        curve = ", ".join(f"epoch {point.epoch} {percent(point.val_accuracy)}" for point in trial.curve)
         lines.append(f"accuracy by epoch: {curve}")
-    return "\n".join(lines)
+    if start:
+        lines.append(f"began with {start}")
+    return lines
+
+
+def _line(training: Training) -> str:
+    """One training in words: what for, what came out, and what of."""
+    from nasearch.report.formatting import percent
+
+    said = {
+        "confirmed": "confirmed",
+        "audit": "audited",
+        "teacher": "trained as teacher",
+        "winner": "finished",
+    }
+    words = [f"{said[training.role]}: validation accuracy {percent(training.accuracy)}"]
+    if training.test_accuracy is not None:
+        words.append(f"test accuracy {percent(training.test_accuracy)}")
+    words.append(training.spent)
+    if training.teacher is not None:
+        words.append(f"taught by trial {training.teacher}")
+    if training.start and training.start not in training.spent:
+        words.append(f"began with {training.start}")
+    if training.role in ("confirmed", "audit"):
+        words.append(f"study {training.study}")
+    return ", ".join(words)

@@ -76,8 +76,12 @@ def open_sibling(
 
     Raises:
         StudyError: if `study` is a sibling itself, or the name belongs to a study that is none of its own.
+        DeviceError: if a device of the settings is not here; no empty sibling is left then.
     """
+    from nasearch.study.places import devices_of
     from nasearch.study.study import Study
+
+    devices_of(settings)
 
     own = study.identity.kinship
     if own is not None:

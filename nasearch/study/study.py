@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from nasearch.nets import Network
     from nasearch.report.audit import Audit
     from nasearch.report.curves import FrontComparison
+    from nasearch.study.trainings import Training
 
 
 class Study(Parts):
@@ -379,6 +380,16 @@ class Study(Parts):
             StudyError: if there is no such trial.
         """
         return self._history.trial(number)
+
+    def trainings(self, number: int) -> tuple[Training, ...]:
+        """How a trial's network was trained beyond the search: confirmed, audited, as teacher, as winner.
+
+        Raises:
+            StudyError: if there is no such trial.
+        """
+        from nasearch.study.trainings import trainings_of
+
+        return trainings_of(self, number)
 
     def outcomes(self) -> dict[str, int]:
         """Number of trials by outcome."""

@@ -50,6 +50,14 @@ def test_a_run_and_every_command_that_shows_it(tmp_path: Path) -> None:
     shown = json.loads(nasearch("show", "s", "--json").stdout)
     assert shown["trial"] == knee
     assert shown["values"]["confirmed_accuracy"] == confirmed[knee]
+    (training,) = shown["trainings"]
+    assert (training["role"], training["accuracy"]) == ("confirmed", confirmed[knee])
+    assert training["start"].startswith("the weights of supernet ")
+    with Study.load("s.confirmed") as beside:
+        number = next(trial.number for trial in beside.trials() if trial.key == shown["key"])
+    beside_it = nasearch("show", "s.confirmed", str(number)).stdout.splitlines()
+    assert beside_it[-1] == f"began with {training['start']}"
+    assert "on the front" in "".join(beside_it)
     about = json.loads(nasearch("studies", "show", "s", "--json").stdout)
     assert (about["accuracy"], about["sampler"]) == ("inherited_accuracy", "evolution")
     assert sorted(about["confirmed"]) == sorted(confirmed)

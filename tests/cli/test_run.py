@@ -304,12 +304,49 @@ def test_show_adds_up(study: str) -> None:
     assert "stem" in done("show")
 
 
+def test_show_says_where_a_trial_stands_and_how_it_was_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECIPES, "proxy", dataclasses.replace(RECIPES["proxy"], epochs=3))
+    done("run", *SMALL, "--budget", "3", "--format", "module", "--racing")
+    done("audit", "s", "--n", "3", "--epochs", "1", "--device", "cpu", "--workers", "1")
+    with Study.load("s") as study:
+        (record,) = study.finishes
+        curve = study.trial(record.number).curve
+        front = {trial.number for trial in study.front()}
+    with Study.load("s.audit") as audit:
+        audited = {trial.key: trial.values["accuracy"] for trial in audit.trials()}
+
+    shown = json.loads(done("show", "--json"))
+    assert (shown["trial"], shown["start"]) == (record.number, None)
+    assert (shown["is_front"], shown["is_knee"], shown["is_winner"]) == (True, True, True)
+    found = {training["role"]: training for training in shown["trainings"]}
+    assert set(found) == {"audit", "winner"}
+    assert found["winner"]["test_accuracy"] == record.test_accuracy
+    assert (found["winner"]["accuracy"], found["winner"]["teacher"]) == (record.val_accuracy, record.teacher)
+    assert (found["audit"]["accuracy"], found["audit"]["study"]) == (audited[record.key], "s.audit")
+
+    lines = done("show").splitlines()
+    assert "on the front, the knee, the winner" in lines
+    steps = ", ".join(f"epoch {point.epoch} {100 * point.val_accuracy:.2f} %" for point in curve)
+    assert len(curve) > 1
+    assert f"accuracy by epoch: {steps}" in lines
+    assert lines[-1].startswith(
+        f"finished: validation accuracy {100 * record.val_accuracy:.2f} %, test accuracy "
+        f"{100 * record.test_accuracy:.2f} %, 1 epoch by the recipe full, taught by trial {record.teacher}"
+    )
+    taught = json.loads(done("show", str(record.teacher), "--json"))
+    assert "teacher" in {training["role"] for training in taught["trainings"]}
+    assert (taught["is_front"], taught["is_winner"]) == (record.teacher in front, False)
+
+
 def test_what_does_not_exist_is_one_line(study: str) -> None:
     assert mistake("show", "99") == "error: study 's' has no trial 99; expected 0 to 1"
     assert "no study 'other' in" in mistake("front", "other")
     assert "it has s" in mistake("front", "other")
     assert "tensorflow" in mistake("export", study, "--format", "tensorflow")
     assert nasearch("show", "s", "first").exit_code == 2
+    wrong = nasearch("show", "s", "--trial", "3")
+    assert wrong.exit_code == 2
+    assert "No such option: --trial; expected the number as an argument: STUDY#3, or 3 alone" in wrong.stderr
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(study: str, tmp_path: Path) -> None:

@@ -38,3 +38,15 @@ def test_gpus_that_are_not_here_are_refused_before_anything_is_written(
     with pytest.raises(DeviceError, match="device 'cuda:99' is not here; expected one of auto, cpu"):
         make_study(gpus="99")
     assert not (tmp_path / "n.db").exists()
+
+
+def test_no_empty_sibling_is_made_for_gpus_that_are_not_here(make_study: Make, scored: list[str]) -> None:
+    trained = make_study("trained")
+    scored_only = make_study("scored", proxy="zero-cost", confirm=0)
+    for study in (trained, scored_only):
+        study.run(budget=2)
+        study.settings = study.settings.merge(gpus="99")
+    for work in (trained.audit, trained.run_baseline, lambda: scored_only.confirm(1)):
+        with pytest.raises(DeviceError, match="device 'cuda:99' is not here; expected one of auto, cpu"):
+            work()
+    assert {record.name for record in Study.records(trained.settings.storage)} == {"trained", "scored"}
