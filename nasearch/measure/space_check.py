@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch.nn import functional as F
@@ -63,7 +64,7 @@ class SpaceCheck:
 
 
 def check_space(
-    space: SearchSpace,
+    space: str | Path | SearchSpace,
     input_shape: Shape = (3, 32, 32),
     num_classes: int = 10,
     *,
@@ -74,7 +75,7 @@ def check_space(
     """Build the cheapest, the dearest and `networks` random networks, and run each forward and backward.
 
     Args:
-        space: what is checked.
+        space: what is checked; a name or path as `SearchSpace.load` reads it, too.
         input_shape: (C, H, W) of the images.
         num_classes: of the networks.
         networks: how many are drawn, uniformly as `SearchSpace.sample` does.
@@ -83,7 +84,9 @@ def check_space(
 
     Raises:
         BuildError: if no network of the space can be built at all.
+        SpaceError: if there is no such space.
     """
+    space = SearchSpace.of(space)
     extremes = {
         metric: (
             cheapest(space, metric, input_shape, num_classes),

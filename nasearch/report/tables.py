@@ -81,13 +81,18 @@ def trials_table(
     *,
     scores: bool = False,
 ) -> Table:
-    """All trials as given, with outcome and, where there is one, the reason.
+    """All trials as given, with outcome, network and, where there is one, the reason.
 
     `width` and `scores` as in `front_table`.
     """
     scored = formatting.score_names(rows) if scores else []
     outcomes = max([7, *(len(row.outcome) + (len(mark(row)) + 3 if mark(row) else 0) for row in rows)])
-    fixed = outcomes + 20 + _score_room(rows, scored)
+    seconds = [
+        formatting.MISSING if row.seconds is None else formatting.duration(row.seconds) for row in rows
+    ]
+    times = max([4, *map(len, seconds)])
+    lines = len(objectives) + len(scored)  # between columns
+    fixed = outcomes + times + 16 + lines + _score_room(rows, scored)
     names, room = _fitting(rows, objectives, width, fixed=fixed, wanted=_REASON)
     table = _table(title)
     table.add_column("trial", justify="right", no_wrap=True)
@@ -96,17 +101,16 @@ def trials_table(
         table.add_column(formatting.title(name), justify="right", no_wrap=True)
     _add_scores(table, scored)
     table.add_column("time", justify="right", no_wrap=True)
-    table.add_column("network, or reason", overflow="fold", min_width=room)
-    for row in rows:
+    table.add_column("network; reason", overflow="fold", min_width=room)
+    for row, took in zip(rows, seconds, strict=True):
         outcome = f"{row.outcome} ({mark(row)})" if mark(row) else row.outcome
-        seconds = formatting.MISSING if row.seconds is None else formatting.duration(row.seconds)
         table.add_row(
             str(row.number),
             outcome,
             *cells(row, names),
             *score_cells(row, scored),
-            seconds,
-            Text(row.reason or row.label),
+            took,
+            Text(f"{row.label}; {row.reason}" if row.reason else row.label),
             style=_STYLES.get(row.outcome, ""),
         )
     table.caption = outcome_line(rows)
@@ -122,14 +126,15 @@ def screened_table(
     """What a screen looked at, as given; `width` as in `front_table`."""
     scored = formatting.score_names(rows)
     costs = [name for name in objectives if any(name in row.values for row in rows)]
-    names, room = _fitting(rows, costs, width, fixed=25 + _score_room(rows, scored), wanted=_REASON)
+    fixed = 25 + len(costs) + len(scored) + _score_room(rows, scored)
+    names, room = _fitting(rows, costs, width, fixed=fixed, wanted=_REASON)
     table = _table(title)
     table.add_column("place", justify="right", no_wrap=True)
     table.add_column("fate", no_wrap=True)
     for name in names:
         table.add_column(formatting.title(name), justify="right", no_wrap=True)
     _add_scores(table, scored)
-    table.add_column("network, or reason", overflow="fold", min_width=room)
+    table.add_column("network; reason", overflow="fold", min_width=room)
     for row in rows:
         style = "" if row.fate == "kept" else "red" if row.fate == "failed" else "dim"
         table.add_row(
@@ -137,7 +142,7 @@ def screened_table(
             row.fate,
             *cells(row, names),
             *score_cells(row, scored),
-            Text(row.reason or row.label),
+            Text(f"{row.label}; {row.reason}" if row.reason else row.label),
             style=style,
         )
     table.caption = screen_line(rows)

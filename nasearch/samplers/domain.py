@@ -11,6 +11,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -67,8 +68,9 @@ class TreeDomain(Domain):
         self._propose = propose
 
     @classmethod
-    def of(cls, space: SearchSpace) -> TreeDomain:
-        """All of a search space's choices."""
+    def of(cls, space: str | Path | SearchSpace) -> TreeDomain:
+        """All choices of a search space, or of one that `SearchSpace.load` reads; errors as there."""
+        space = SearchSpace.of(space)
         choices = {choice.name: choice.values for choice in space.choices}
         return cls(choices, lambda suggest: dict(space.propose(suggest).decisions))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Hashable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ class ParetoEvolutionSampler(SeededSampler):
         most_changes: int = 1,
         crossed: float = 0.0,
         moved: float = 0.1,
-        space: SearchSpace | None = None,
+        space: str | Path | SearchSpace | None = None,
         allows: Callable[[Mapping[str, Any]], bool] | None = None,
         identity: Callable[[Mapping[str, Any]], Hashable] | None = None,
     ) -> None:

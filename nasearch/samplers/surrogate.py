@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,8 @@ class SurrogateSampler(SeededSampler):
             its depth; cheap, since it is asked of every network that is compared.
         features: a function of the parameters to numbers that may tell more and take longer, such as
             zero-cost scores; asked for at most `FINALISTS` networks a proposal.
-        space: the search space, if the study's parameters are its choices; else they are learnt from trials.
+        space: the search space, or its name or path, if the study's parameters are its choices; else they are
+            learnt from trials.
         allows: whether parameters keep every limit that is known before training; others are not proposed.
         identity: equal for parameters that mean one network, which is not proposed twice.
         reference: worst values that count, one for each objective, in its own direction; from the front if
@@ -77,7 +79,7 @@ class SurrogateSampler(SeededSampler):
         known: Mapping[int, Callable[[Mapping[str, Any]], float]] | None = None,
         traits: Callable[[Mapping[str, Any]], Sequence[float]] | None = None,
         features: Callable[[Mapping[str, Any]], Sequence[float]] | None = None,
-        space: SearchSpace | None = None,
+        space: str | Path | SearchSpace | None = None,
         allows: Callable[[Mapping[str, Any]], bool] | None = None,
         identity: Callable[[Mapping[str, Any]], Hashable] | None = None,
         reference: Sequence[float] | None = None,

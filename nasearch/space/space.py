@@ -80,6 +80,22 @@ class SearchSpace:
         return cls(read_yaml(path), path.stem)
 
     @classmethod
+    def of(cls, space: str | Path | SearchSpace) -> SearchSpace:
+        """A space as it is, or what `load` reads.
+
+        Raises:
+            SpaceError: as `load`, and for what is neither a space nor a name or path of one.
+        """
+        if isinstance(space, SearchSpace):
+            return space
+        if isinstance(space, (str, Path)):
+            return cls.load(space)
+        raise SpaceError(
+            f"space is {space!r}; expected a SearchSpace, one of {', '.join(builtin_names())}, "
+            "or the path of a YAML file"
+        )
+
+    @classmethod
     def parse(cls, text: str, name: str = "space") -> SearchSpace:
         """Read a space from YAML text; errors as in `load`."""
         return cls(parse_yaml(text, name), name)

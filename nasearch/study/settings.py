@@ -295,7 +295,8 @@ class StudySettings:
         """Read a study file.
 
         Raises:
-            SettingsError: with every mistake of the file, each with its line, key and remedy.
+            SettingsError: with every key or type of value that is wrong, or else the first value, or pair
+                of values, that is; each with its line, key and remedy.
         """
         document = read_yaml(Path(path), SettingsError)
         if not isinstance(document.data, dict):
@@ -319,8 +320,9 @@ class StudySettings:
             )
         try:
             return cls(**given)
-        except SettingsError as problem:
-            raise SettingsError(f"{path}: {problem}") from problem
+        except SettingsError as problem:  # which begins with the setting's name
+            where = document.where(str(problem).partition(" ")[0])
+            raise SettingsError(f"{where}: {problem}") from problem
 
     def merge(self, **given: Any) -> StudySettings:
         """These settings with the given ones in their place; plugins are added to those that there are.

@@ -279,10 +279,12 @@ def _file_of(study: Study, note: Note) -> Path:
     wrong = "is another one now" if Path(note.file).is_file() else "is gone"
     kin = study.identity.kinship
     owner = study.name if kin is None else kin.of
+    moved = _moved(study, note)
+    other = "" if moved.resolve() == Path(note.file) else f" or at {moved}"
     raise StudyError(
         f"the supernet of study {owner!r}, {note.file}, {wrong}; accuracies inherited from two supernets"
-        f" do not compare: put the file with the fingerprint {note.fingerprint[:16]} back there or at "
-        f"{_moved(study, note)}, or start with --fresh"
+        f" do not compare: put the file with the fingerprint {note.fingerprint[:16]} back there{other}, "
+        "or start with --fresh"
     )
 
 

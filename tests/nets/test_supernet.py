@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import nasearch as nas
-from nasearch.errors import BuildError
+from nasearch.errors import BuildError, SpaceError
 from nasearch.nets import BLOCKS
 from nasearch.space import KINDS, builtin_names
 from tests.support.block_options import GIVEN_WIDTHS, OPTIONS
@@ -194,6 +194,14 @@ def test_an_architecture_of_another_space_is_refused() -> None:
     narrow = nas.SearchSpace.load("tiny").sample(0)
     blocks = (replace(narrow.blocks[0], channels=4), *narrow.blocks[1:])
     supernet.subnet(replace(narrow, blocks=blocks))  # narrower is a slice, too
+
+
+def test_the_name_of_a_space_stands_for_it() -> None:
+    named, given = nas.Supernet("tiny"), nas.Supernet(nas.SearchSpace.load("tiny"))
+    assert named.space.text == given.space.text
+    assert named.state_dict().keys() == given.state_dict().keys()
+    with pytest.raises(SpaceError, match="no search space 'tinny'; did you mean tiny"):
+        nas.Supernet("tinny")
 
 
 @pytest.mark.parametrize("argument", ["num_classes", "in_channels"])

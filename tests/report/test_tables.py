@@ -112,11 +112,28 @@ def test_an_empty_front_is_a_table_without_rows() -> None:
 
 
 def test_trials_say_why() -> None:
-    found = lines(trials_table(ROWS, OBJECTIVES, width=140))
-    assert "diverged at epoch 1, step 37: loss is nan" in line_with("failed ", found)
+    found = lines(trials_table(ROWS, OBJECTIVES, width=200), 200)
+    assert found[1].split()[-2:] == ["network;", "reason"]
+    assert line_with("failed ", found).endswith(" mbconv k7; diverged at epoch 1, step 37: loss is nan")
     assert "the limit is macs <= 9M" in line_with("refused ", found)
     assert "1 min 15 s" in line_with("knee winner", found)
     assert found[-1].strip() == "5 complete, 1 failed, 1 refused"
+    narrow = lines(trials_table(ROWS, OBJECTIVES, width=80), 80)
+    assert max(map(len, narrow)) <= 80
+    words = {
+        "network;",
+        "reason",
+        "k7;",
+        "diverged",
+        "epoch",
+        "37:",
+        "nan",
+        "refused",
+        "wide;",
+        "limit",
+        "9M",
+    }
+    assert words <= set(" ".join(narrow).split())  # folded, not cut off
 
 
 def test_outcomes_are_counted_in_a_fixed_order() -> None:
@@ -278,9 +295,12 @@ def test_a_screen_lists_places_costs_scores_and_reasons() -> None:
     found = lines(screened_table(SCREENED, OBJECTIVES, "Screen of x"))
     kept = " ".join(line_with("kept", found[:-2]).split())
     assert kept == "1 kept 2.00 M -66 14.5 residual k3"
-    assert line_with("screened_out", found).endswith("place 2 of 2 by synflow")
+    assert line_with("screened_out", found).endswith(" wide; place 2 of 2 by synflow")
+    assert line_with("failed", found[:-2]).endswith(" odd; zen of Network is nan")
     assert "–" in line_with("failed", found[:-2])
     assert not any("accuracy" in line for line in found)
+    narrow = " ".join(lines(screened_table(SCREENED, OBJECTIVES, width=62), 62)).split()
+    assert {"network;", "reason", "wide;", "synflow", "residual", "k3", "Network", "nan"} <= set(narrow)
     assert "3 networks looked at by jacov, synflow: 1 kept, 1 screened out, 1 failed" in " ".join(found)
     assert "no screen" in " ".join(lines(screened_table((), OBJECTIVES)))
     found_json = screened_json(SCREENED, OBJECTIVES)["screened"]

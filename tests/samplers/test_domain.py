@@ -19,7 +19,8 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial
 from scipy import stats
 
-from nasearch.samplers import TreeDomain
+from nasearch.errors import SpaceError
+from nasearch.samplers import ParetoEvolutionSampler, TreeDomain
 from nasearch.samplers.domain import Condition, SeenDomain, at, draw, holds, is_ordinal, share_of
 from nasearch.space import SearchSpace
 
@@ -225,3 +226,11 @@ def test_which_values_belong_to_a_distribution() -> None:
 def test_numbers_are_ordinal_and_bools_are_not(values: tuple[Any, ...], ordinal: bool) -> None:
     assert is_ordinal(CategoricalDistribution(values)) is ordinal
     assert not is_ordinal(IntDistribution(0, 1))
+
+
+def test_the_name_of_a_space_stands_for_it() -> None:
+    named, given = TreeDomain.of("tiny"), TreeDomain.of(SearchSpace.load("tiny"))
+    assert named.distributions == given.distributions
+    assert named.draw(random.Random(3)) == given.draw(random.Random(3))
+    with pytest.raises(SpaceError, match="no search space 'tinny'; did you mean tiny"):
+        ParetoEvolutionSampler(space="tinny")

@@ -189,6 +189,20 @@ def test_loading_by_name_by_path_and_not_at_all(tmp_path: Path) -> None:
         SearchSpace.load("mobil")
 
 
+def test_a_space_its_name_or_its_path_stand_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(SMALL)
+    small = SearchSpace.load(path)
+    assert SearchSpace.of(small) is small
+    assert SearchSpace.of(path).text == SearchSpace.of(str(path)).text == small.text
+    with pytest.raises(SpaceError, match="no search space 'mobil'; did you mean mobile"):
+        SearchSpace.of("mobil")
+    with pytest.raises(
+        SpaceError, match=r"space is 3; expected a SearchSpace, one of .*tiny.*, or the path of a YAML file"
+    ):
+        SearchSpace.of(3)  # type: ignore[arg-type]
+
+
 GOOD = {
     "stem": "stem: {kind: conv, channels: 8}",
     "stages": "stages: [{channels: 8, block: {kind: residual}}]",

@@ -180,8 +180,9 @@ def test_two_supernets_are_never_mixed(inherit: Make) -> None:
     file.unlink()
     study.run(budget=2)  # nothing is left to be judged
     with pytest.raises(
-        StudyError, match=r"the supernet of study 's', .*, is gone; .* or start with --fresh$"
-    ):
+        StudyError,
+        match=r"the supernet of study 's', .*, is gone; .* \w{16} back there, or start with --fresh$",
+    ):  # the folder has not moved, and no second place is named
         study.run(budget=3)
     other = bytearray(kept)
     other[-1] ^= 1
@@ -222,6 +223,26 @@ def test_the_supernet_is_part_of_what_a_study_is(inherit: Make) -> None:
 def test_settings_that_do_not_go_with_it_are_refused(inherit: Make, given: Any, text: str) -> None:
     with pytest.raises((SettingsError, TrainingError), match=text):
         inherit(**({"supernet_epochs": None} | given))
+
+
+def test_known_networks_are_drawn_beside_the_confirmed_ones(inherit: Make) -> None:
+    study = inherit()
+    study.run(budget=1)
+    own = "references are resnet18, x.yaml; a supernet holds networks of its space alone: "
+    command = "nasearch front s.confirmed --reference resnet18 --reference x.yaml"
+
+    def refused(study: Study) -> str:
+        with pytest.raises(SettingsError) as raised:
+            study.add_references(["resnet18", "x.yaml"])
+        return str(raised.value)
+
+    assert refused(study) == f"{own}draw them beside the confirmed: {command}"
+    alone = inherit("alone", confirm=0)
+    later = "give none; confirming the best (--confirm) makes alone.confirmed, and then "
+    assert refused(alone).startswith(f"{own}{later}nasearch front alone.confirmed --reference resnet18")
+    study.run_baseline("random")
+    with Study.load("s.random", storage=study.settings.storage, device="cpu") as baseline:
+        assert refused(baseline) == refused(study)  # the best of its study are confirmed, not its own
 
 
 def test_workers_are_those_of_the_confirmed(inherit: Make) -> None:

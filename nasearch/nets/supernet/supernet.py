@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -44,7 +45,7 @@ class Supernet(nn.Module):
     largest blocks.
 
     Args:
-        space: whose networks it holds.
+        space: whose networks it holds, or its name or path as `SearchSpace.load` reads it.
         num_classes: width of the output, at least 1.
         in_channels: channels of the images, at least 1.
 
@@ -56,13 +57,15 @@ class Supernet(nn.Module):
 
     Raises:
         BuildError: if a number is out of range, or blocks cannot share their weights.
+        SpaceError: if there is no such space.
 
     Source: Cai et al. 2020, "Once-for-All" (kernels, widths, depths); Guo et al. 2020, "Single Path
     One-Shot" (kinds).
     """
 
-    def __init__(self, space: SearchSpace, num_classes: int = 10, in_channels: int = 3) -> None:
+    def __init__(self, space: str | Path | SearchSpace, num_classes: int = 10, in_channels: int = 3) -> None:
         super().__init__()
+        space = SearchSpace.of(space)
         require_count("num_classes", num_classes)
         require_count("in_channels", in_channels)
         self.space, self.num_classes, self.in_channels = space, num_classes, in_channels

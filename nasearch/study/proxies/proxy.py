@@ -13,12 +13,14 @@ from nasearch.executors import Executor
 from nasearch.measure import Latency, timed_by
 from nasearch.measure.trained import AnyFidelity
 from nasearch.space import Architecture, SearchSpace
+from nasearch.store import Store
+from nasearch.study.identity import Identity
 from nasearch.study.proxies.names import argument_of, choice_of
+from nasearch.study.siblings import siblings_of
 
 if TYPE_CHECKING:
     from nasearch.data import Dataset
     from nasearch.study.given import Start
-    from nasearch.study.identity import Identity
     from nasearch.study.parts import Parts
     from nasearch.study.progress import Progress
     from nasearch.study.settings import StudySettings
@@ -153,19 +155,28 @@ class Untrained(StudyProxy):
     def __init__(self, settings: StudySettings) -> None:
         """Refuse what only trainings can have; SettingsError."""
         super().__init__(settings)
-        self.check_references(settings.references)
+        if settings.references:
+            raise self._no_place(settings.references, settings.study or "NAME", is_there=False)
         if settings.racing:
             raise SettingsError(
                 "racing is on; expected it off: candidates that are not trained have no epochs"
             )
 
     def check_references(self, networks: Sequence[str]) -> None:
-        """None can be judged."""
+        """None can be judged, by a study that is in its store."""
         if networks:
-            raise SettingsError(
-                f"references are {', '.join(networks)}; {self.scale}: give none, and draw them beside "
-                "NAME.confirmed with nasearch front --reference"
-            )
+            raise self._no_place(networks, *_confirmed_of(self.settings))
+
+    def _no_place(self, networks: Sequence[str], owner: str, is_there: bool) -> SettingsError:
+        """The error for known networks; `is_there` says whether the best of `owner` have been confirmed."""
+        given = " ".join(f"--reference {network}" for network in networks)
+        command = f"nasearch front {owner}.confirmed {given}"
+        if is_there:
+            remedy = f"draw them beside the confirmed: {command}"
+        else:
+            made = f"confirming the best (--confirm) makes {owner}.confirmed"
+            remedy = f"give none; {made}, and then {command} draws them"
+        return SettingsError(f"references are {', '.join(networks)}; {self.scale}: {remedy}")
 
     def check(self, space: SearchSpace, dataset: Dataset | None) -> None:
         """Refuse several workers where nothing is trained; those that are confirmed may have them."""
@@ -175,6 +186,17 @@ class Untrained(StudyProxy):
                 f"workers is {workers} and confirm is 0; expected 1 worker, or some to confirm: one process "
                 f"{self.judging}, and workers train those that are confirmed"
             )
+
+
+def _confirmed_of(settings: StudySettings) -> tuple[str, bool]:
+    """Whose best are confirmed where a study is shown, as far as settings tell, and whether they are yet."""
+    if settings.study is None or settings.fresh:  # its name is made, and not noted there
+        return "NAME", False
+    with Store.open(settings.storage) as store:
+        record = store.find_study(settings.study)
+        kin = None if record is None else Identity.from_dict(record.identity).kinship
+        owner = settings.study if kin is None else kin.of
+        return owner, bool(siblings_of(store, owner, "confirmed"))
 
 
 def proxy_of(settings: StudySettings) -> StudyProxy:
