@@ -308,7 +308,7 @@ def _data(report: StudyReport) -> list[str]:
         ("classes", str(data.classes)),
         ("images", f"{shape} (channels, height, width)"),
         *(splits if data.train else ()),
-        ("fingerprint", _code(data.fingerprint)),
+        ("fingerprint of the data", _code(data.fingerprint)),
     ]
     return ["## Data", "", *_table(("", ""), facts)]
 

@@ -10,7 +10,9 @@ import numpy as np
 
 from nasearch.errors import SelectionError, StudyError
 from nasearch.pareto import OBJECTIVES, Limit, Objective, best_under, front, knee, losses, parse_limit
+from nasearch.report.formatting import title
 from nasearch.store.records import TrialRecord
+from nasearch.study.proxies.names import accuracy_of
 
 if TYPE_CHECKING:
     from nasearch.study.study import Study
@@ -87,9 +89,10 @@ def why(study: Study, number: int | None, pick: str | None) -> str:
     if number is not None:
         return f"trial {number}, asked for by number"
     confirmed = len(study.confirmed())
+    by = "" if study.proxy.trains else f" by {title(accuracy_of(study.settings.proxy))}"
     if pick is None:
-        return f"knee of the {confirmed} confirmed" if confirmed else "knee of the front"
-    whose = f" of the {confirmed} confirmed" if confirmed else ""
+        return f"knee of the {confirmed} confirmed" if confirmed else f"knee of the front{by}"
+    whose = f" of the {confirmed} confirmed" if confirmed else by
     return f"most accurate{whose} with {parse_limit(pick).text}"
 
 

@@ -20,6 +20,7 @@ from nasearch.measure import describe_device
 from nasearch.nets import Network, Normalized, build
 from nasearch.store.records import FinishRecord, TrialRecord
 from nasearch.study.choosing import choose, teacher_of, why
+from nasearch.study.confirming import still_to_confirm
 from nasearch.study.environment import versions
 from nasearch.study.given import Start, long_recipe
 from nasearch.study.progress import Progress
@@ -73,6 +74,9 @@ def finish(
     Arguments and errors as in the `Study`; what is None is as the study's settings say.
     """
     winner = choose(study, pick or study.settings.pick) if number is None else study.trial(number)
+    left, wanted = still_to_confirm(study) if number is None else (0, 0)
+    if left:
+        progress.message(f"{left} of {wanted} still to be confirmed: the winner is chosen among the others")
     if "accuracy" not in winner.values:
         raise StudyError(
             f"trial {winner.number} of {study.name!r} is {winner.outcome}; expected a complete one"

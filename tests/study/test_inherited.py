@@ -448,6 +448,9 @@ def test_a_confirming_that_was_interrupted_says_what_is_left(inherit: Make) -> N
     assert said in study.report()[-1].read_text(encoding="utf-8")
     found: Any = front_json([picture, picture])["confirmed"]
     assert (found["wanted"], found["left"]) == (3, 1)
+    words = Words()
+    study.finish(epochs=1, progress=words)
+    assert words.lines[0] == "1 of 3 still to be confirmed: the winner is chosen among the others"
     study.run(budget=5)
     assert pictures_of(study)[0].so_far == ""
     study.confirm(2)  # fewer are wanted now, and they are there
@@ -474,6 +477,8 @@ def test_the_most_accurate_and_what_is_picked_are_confirmed(inherit: Make) -> No
     assert winner.number == best_small.number
     assert winner.values["inherited_accuracy"] == best_small.values["accuracy"]
     assert why(study, None, bound).startswith("most accurate of the 3 confirmed with macs <= ")
+    alone = inherit("alone", confirm=0)
+    assert why(alone, None, None) == "knee of the front by inherited accuracy"
     with pytest.raises(SelectionError, match="none of 3 confirmed trials keeps macs <= 1; the smallest"):
         study.winner("macs <= 1")
 
