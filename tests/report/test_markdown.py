@@ -23,7 +23,7 @@ TEXT = report_md(REPORT)
         "| training split | 8,000 images |",
         "| validation split | 2,000 images |",
         "| test split | 2,001 images |",
-        "| fingerprint | `ab12",
+        "| fingerprint of the data | `ab12",
         "Proxy: 2 epochs x 4,096 images at 28x28. epochs 2, batch size 128, lr 0.003.",
         "Winner: epochs 30, lr 0.002.",
         "Teacher: epochs 20, lr 0.001.",
