@@ -21,6 +21,7 @@ from nasearch.report.formatting import percent, size
 from nasearch.report.tables import front_json, front_table
 from nasearch.store.database import masked
 from nasearch.study import Study
+from nasearch.study.folders import check_folder
 from nasearch.study.reporting import pictures_of
 
 if TYPE_CHECKING:
@@ -58,13 +59,14 @@ def check_ahead(study: Study) -> None:
     """Refuse before the search what would fail only after it.
 
     Raises:
-        NasearchError: for a format or bound that cannot be used.
+        NasearchError: for a format or bound that cannot be used, or a folder with another study's report.
         OSError: if the study's folder cannot be made.
     """
     if study.settings.formats is not None:
         checked_formats(study.settings.formats)
     if study.settings.pick is not None:
         parse_limit(study.settings.pick)
+    check_folder(study.directory, study.name)
     study.directory.mkdir(parents=True, exist_ok=True)
 
 

@@ -17,6 +17,10 @@ BEST = 1 / 3
 """The share of the networks, by their full training, within which agreement is looked at again."""
 
 
+LEAST_BEST = 3
+"""Networks of the best third below which no agreement is given: one pair agrees wholly or not at all."""
+
+
 @dataclass(frozen=True)
 class Proxy:
     """Something that was known of networks before they were trained in full; more is taken to be better."""
@@ -51,7 +55,7 @@ class ProxyAgreement:
     Attributes:
         tau: Kendall's; None where there are fewer than two networks.
         rho: Spearman's.
-        best_tau: within the best third by the full training.
+        best_tau: within the best third by the full training; None where fewer than `LEAST_BEST` have both.
         best_rho: likewise.
     """
 
@@ -124,8 +128,8 @@ def agreements(networks: Sequence[AuditedNetwork], proxies: Sequence[Proxy]) -> 
             proxy,
             _agreement(kendall, ordered, proxy.name),
             _agreement(spearman, ordered, proxy.name),
-            _agreement(kendall, best, proxy.name),
-            _agreement(spearman, best, proxy.name),
+            _agreement(kendall, best, proxy.name, LEAST_BEST),
+            _agreement(spearman, best, proxy.name, LEAST_BEST),
         )
         for proxy in proxies
         if any(proxy.name in network.known for network in networks)
@@ -136,8 +140,9 @@ def _agreement(
     measure: Callable[[Sequence[float], Sequence[float]], Agreement],
     networks: Sequence[AuditedNetwork],
     proxy: str,
+    least: int = 2,
 ) -> Agreement | None:
     both = [network for network in networks if proxy in network.known]
-    if len(both) < 2:
+    if len(both) < least:
         return None
     return measure([network.known[proxy] for network in both], [network.accuracy for network in both])

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nasearch.pareto import DRAWS, LEAST_NETWORKS, Agreement
-from nasearch.report.audit import Audit
+from nasearch.report.audit import LEAST_BEST, Audit
 from nasearch.report.formatting import MISSING, TITLES
 from nasearch.report.style import counted, plain_table
 from nasearch.report.tables import scores_json
@@ -74,11 +74,12 @@ def audit_line(audit: Audit) -> str:
 
 def notes(audit: Audit) -> list[str]:
     """What is to be said below the table, a sentence or two each."""
+    few = ": too few for a tau" if audit.best < LEAST_BEST else ""
     seed = ", with another seed than in the study" if audit.trained_in_study else ""
     found = [
         "Tau: pairs of networks that the proxy orders as the full training does, less those that it turns.",
         f"In brackets: 95 % of {DRAWS:,} resamplings of the networks (percentiles).",
-        f"The best {audit.best} are those by the full training.",
+        f"The best {audit.best} are those by the full training{few}.",
         "Costs are no proxies of the study: one that orders no better than they do is worth nothing.",
         f"Each network was trained once{seed}: chance makes every tau smaller.",
     ]

@@ -232,18 +232,21 @@ def limits_of(space: SearchSpace, own: Sequence[str]) -> tuple[Limit, ...]:
     return parse_limits([limit.text for limit in (*spaces, *given)])
 
 
-def claim(store: Store, name: str, identity: Identity, *, fresh: bool) -> StudyRecord:
+def free_name(store: Store, name: str) -> str:
+    """The name, or with the first number behind it under which the store has no study."""
+    taken = {record.name for record in store.list_studies()}
+    wanted, count = name, 2
+    while wanted in taken:
+        wanted, count = f"{name}-{count}", count + 1
+    return wanted
+
+
+def claim(store: Store, name: str, identity: Identity) -> StudyRecord:
     """The store's row of a study: the one that is there, or a new one.
 
     Raises:
         StudyError: if the name belongs to a study with other fixed parts.
     """
-    if fresh:
-        taken = {record.name for record in store.list_studies()}
-        wanted, count = name, 2
-        while wanted in taken:
-            wanted, count = f"{name}-{count}", count + 1
-        return store.create_study(wanted, identity.to_dict())
     record = store.find_study(name)
     if record is None:
         return store.create_study(name, identity.to_dict())

@@ -6,7 +6,6 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import optuna
@@ -18,6 +17,7 @@ from nasearch.space import SearchSpace
 from nasearch.store import Store
 from nasearch.store.leases import Lease
 from nasearch.store.records import StudyRecord
+from nasearch.study.folders import folder_of
 from nasearch.study.history import History
 from nasearch.study.identity import Identity
 from nasearch.study.proxies.names import named
@@ -62,7 +62,7 @@ class Parts:
         self.objectives: tuple[Objective, ...] = parse_objectives(fixed["objectives"])
         self.limits: tuple[Limit, ...] = parse_limits(fixed["limits"])
         self.seed = int(fixed["seed"])
-        self.directory = Path(settings.out) if settings.out else Path("studies") / self.name
+        self.directory = folder_of(settings, self.name)
         if dataset is not None:
             self.dataset = dataset
         if proxy is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from nasearch.study.board import Board
 from nasearch.study.choosing import distinct
 from nasearch.study.confirming import still_to_confirm
 from nasearch.study.environment import versions
+from nasearch.study.folders import check_folder
 from nasearch.study.given import find_given
 from nasearch.study.proxies.names import accuracy_of, named
 
@@ -271,6 +273,7 @@ def write_report(
     from nasearch.report.markdown import report_md
     from nasearch.report.plots import front_png
 
+    check_folder(folder, study.name)
     report = report_of(study, folder, comparisons)
     return [
         front_png(report.picture, folder / report.picture_path),
@@ -296,7 +299,7 @@ def _winner(study: Study, finishes: list[FinishRecord], folder: Path) -> WinnerF
         teacher=_trained(details["teacher"]) if details["teacher"] else None,
         distillation=details["distillation"],
         latency=_latency(latency) if latency else None,
-        files=_files(folder),
+        files=_files(study.name, record, folder),
     )
 
 
@@ -309,18 +312,32 @@ def _latency(found: Mapping[str, Any]) -> LatencyFacts:
     return LatencyFacts(**{name: value for name, value in found.items() if name in names})
 
 
-def _files(folder: Path) -> tuple[ExportedFile, ...]:
-    """The winner's files as its metadata name them; none where it was not exported into the folder."""
-    from nasearch.deploy import FORMATS
+def _files(study: str, record: FinishRecord, folder: Path) -> tuple[ExportedFile, ...]:
+    """The winner's files as their metadata name them: in the folder, else where the study was finished.
 
-    place = folder / "winner"
-    try:
-        checked = json.loads((place / "metadata.json").read_text(encoding="utf-8"))["max_abs_difference"]
-    except FileNotFoundError:
+    None where it was exported to neither.
+    """
+    from nasearch.deploy import FORMATS
+    from nasearch.deploy.handover import METADATA
+
+    home = Path(record.details["weights"]).parent.parent
+    places = [place / "winner" for place in (folder, home)]
+    place = next((place for place in places if _is_of(study, place / METADATA)), None)
+    if place is None:
         return ()
+    checked = json.loads((place / METADATA).read_text(encoding="utf-8"))["max_abs_difference"]
+    shown = Path(os.path.relpath(place, folder))
     return tuple(
-        ExportedFile(Path("winner") / name, kind, (place / name).stat().st_size, checked.get(kind))
+        ExportedFile(shown / name, kind, (place / name).stat().st_size, checked.get(kind))
         for kind, shape in FORMATS.items()
         if kind in checked
         for name in shape.files
     )
+
+
+def _is_of(study: str, metadata: Path) -> bool:
+    """Whether a network of that study was exported with that file."""
+    try:
+        return bool(json.loads(metadata.read_text(encoding="utf-8")).get("study") == study)
+    except FileNotFoundError:
+        return False

@@ -101,7 +101,7 @@ def open_sibling(
     )
     store = Store.open(study.settings.storage)
     try:
-        record = claim(store, name, identity, fresh=False)
+        record = claim(store, name, identity)
         if Identity.from_dict(record.identity).kinship != note:
             raise StudyError(
                 f"study {name!r} is there already and is not {note.phrase}; "

@@ -21,7 +21,8 @@ from nasearch.store.records import (
 from nasearch.study.board import Board
 from nasearch.study.choosing import choose, front_of, knee_of
 from nasearch.study.environment import deterministic
-from nasearch.study.identity import Identity, claim, default_name, find
+from nasearch.study.folders import check_folder, folder_of
+from nasearch.study.identity import Identity, claim, default_name, find, free_name
 from nasearch.study.parts import Parts
 from nasearch.study.progress import Progress, RunSummary
 from nasearch.study.proxies.names import accuracy_of
@@ -90,7 +91,7 @@ class Study(Parts):
         Args: as in `StudySettings`; `space` and `data` may be objects too. How far it goes is said to `run`.
 
         Raises:
-            StudyError: if the name belongs to another study.
+            StudyError: if the name belongs to another study, or the folder to another's report.
             NasearchError: for a space, data set, objective, limit, reference, device or database that
                 cannot be used.
         """
@@ -165,7 +166,9 @@ class Study(Parts):
         name = settings.study or default_name(space.name, proxy.name_of_data(dataset))
         store = Store.open(settings.storage)
         try:
-            record = claim(store, name, identity, fresh=settings.fresh)
+            name = free_name(store, name) if settings.fresh else name
+            check_folder(folder_of(settings, name), name)
+            record = claim(store, name, identity)
             study = cls(store, record, space, settings, dataset, references, proxy)
             study.settings = settings.after(study._told)
             study.identity.check_sampler(study.settings.proposer, name)
@@ -562,10 +565,13 @@ class Study(Parts):
             progress: whoever watches, where it has to be trained first.
 
         Raises:
+            StudyError: if no directory is given, and another study's report lies in that of the study.
             ExportError: if a file cannot be written, or a fresh process computes something else from it.
         """
         from nasearch.study.winner import export
 
+        if directory is None:
+            check_folder(self.directory, self.name)
         with self._owned("export"), deterministic(self.threads):
             return export(self, directory, formats, trial, progress or Progress())
 
@@ -580,6 +586,10 @@ class Study(Parts):
         Args:
             directory: the study's own if not given.
             comparisons: what `compare_baselines` gave, where that was called already.
+
+        Raises:
+            StudyError: if the report of another study lies there.
+            ExportError: if a file cannot be written.
         """
         from nasearch.study.reporting import write_report
 

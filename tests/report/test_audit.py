@@ -26,6 +26,7 @@ from nasearch.report.audit_text import (
     notes,
     proxy_words,
 )
+from nasearch.report.formatting import MISSING
 from nasearch.report.html import front_html
 from nasearch.report.markdown import report_md
 from tests.report.audits import AUDIT, NETWORKS
@@ -46,9 +47,18 @@ def test_agreements_by_hand() -> None:
 
 def test_the_best_third_is_by_the_full_training_and_rounded_up() -> None:
     assert [best_count(n) for n in (2, 3, 4, 6, 12, 13)] == [1, 1, 2, 2, 4, 5]
-    _, verdict, cost = AUDIT.rows  # within d and c
-    assert verdict.best_tau == Agreement(1.0, None, None, 2)
-    assert cost.best_tau == Agreement(-1.0, None, None, 2)
+    worse = (AuditedNetwork(8, "f", 0.5, {}), AuditedNetwork(9, "g", 0.4, {}))
+    verdict, cost = agreements((*NETWORKS, *worse), [row.proxy for row in AUDIT.rows[1:]])
+    # Within d, c and b the proxy turns c and b, and MACs turn d and c: one of three pairs each.
+    for row in (verdict, cost):
+        assert row.best_tau is not None
+        assert (row.best_tau.value, row.best_tau.n) == (pytest.approx(1 / 3), 3)
+
+
+def test_a_best_third_of_one_pair_has_no_tau() -> None:
+    for row in AUDIT.rows:
+        assert (row.best_tau, row.best_rho) == (None, None)
+    assert "The best 2 are those by the full training: too few for a tau." in notes(AUDIT)
     (alone,) = agreements(NETWORKS[:1], [Proxy("macs", "cost")])
     assert (alone.tau, alone.rho, alone.best_tau) == (None, None, None)
 
@@ -68,7 +78,7 @@ def test_table_and_line() -> None:
         "and judged on 2,000 validation images"
     )
     assert heads(AUDIT)[-2:] == ("tau, best 2", "rho, best 2")
-    assert cells(AUDIT)[1] == ("proxy accuracy", "4", "+0.67", "+0.80", "+1.00", "+1.00")
+    assert cells(AUDIT)[1] == ("proxy accuracy", "4", "+0.67", "+0.80", MISSING, MISSING)
     assert audit_table(AUDIT).row_count == 3
 
 
@@ -140,7 +150,7 @@ def test_the_report_says_it_beside_every_figure_of_the_proxy() -> None:
     assert f"at 28x28; {words}." in text  # of the front
     assert f"The proxy: {words}." in text  # of the references
     assert "\n## Audit of the proxies\n\n5 networks of digits trained" in text
-    assert "| proxy accuracy | 4 | +0.67 | +0.80 | +1.00 | +1.00 |" in text
+    assert "| proxy accuracy | 4 | +0.67 | +0.80 | – | – |" in text
     assert "![Proxy and full training](audit.png)" in text
 
 

@@ -1,0 +1,85 @@
+"""A folder with the report of one study is not overwritten by another's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nasearch.errors import StudyError
+from nasearch.study import Study
+from nasearch.study.folders import check_folder
+from nasearch.study.siblings import siblings_of
+
+Make = Callable[..., Study]
+
+
+def test_the_heading_of_a_report_says_whose_folder_it_is(make_study: Make, tmp_path: Path) -> None:
+    study = make_study("my_first-1.0")  # whose heading has a sign that Markdown would read
+    study.run(budget=1)
+    study.report()
+    text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert text.startswith("# my\\_first-1.0\n")
+    check_folder(tmp_path / "out", "my_first-1.0")
+    check_folder(tmp_path / "nowhere", "other")
+    (tmp_path / "report.md").write_text("of something else")
+    check_folder(tmp_path, "other")
+    with pytest.raises(
+        StudyError, match=r"report.md is the report of another study, 'my_first-1.0', and wou"
+    ):
+        check_folder(tmp_path / "out", "other")
+
+
+def test_another_study_is_refused_before_it_is_made(make_study: Make, tmp_path: Path) -> None:
+    first = make_study("first")
+    first.run(budget=1)
+    first.report()
+    before = (tmp_path / "out" / "report.md").read_bytes()
+    with pytest.raises(
+        StudyError, match="another study, 'first', and would be overwritten by that of 'second'"
+    ):
+        make_study("second")
+    with pytest.raises(StudyError, match="overwritten by that of 'first-2'"):
+        make_study("first", fresh=True)
+    assert [record.name for record in Study.records(first.settings.storage)] == ["first"]
+
+    second = make_study("second", out=tmp_path / "other")
+    second.run(budget=1)
+    with pytest.raises(StudyError, match="another study, 'first'"):
+        second.report(tmp_path / "out")
+    with (
+        Study.load("second", storage=first.settings.storage, out=tmp_path / "out") as loaded,
+        pytest.raises(StudyError, match="another study, 'first'"),
+    ):
+        loaded.export()
+    assert (tmp_path / "out" / "report.md").read_bytes() == before
+    assert not (tmp_path / "out" / "winner").exists()
+    make_study("first").report()  # its own goes on
+
+
+def test_siblings_have_folders_of_their_own(make_study: Make, tmp_path: Path) -> None:
+    study = make_study(baseline="random", sampler="nsga2")
+    study.run(budget=2)
+    study.report()
+    study.run(budget=3)  # the baseline goes on beside the report
+    (record,) = siblings_of(study._store, "s", "baseline")
+    with Study.load(record.name, storage=study.settings.storage) as sibling:
+        sibling.report(tmp_path / "out" / "s.random")
+        assert sibling.spent == 3
+    assert study.audit(2, epochs=1).networks
+
+
+def test_a_report_elsewhere_names_the_files_where_they_lie(make_study: Make, tmp_path: Path) -> None:
+    study = make_study()
+    study.run(budget=1)
+    study.finish(epochs=1)
+    study.report()
+    assert "Nothing was exported." in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    study.export(formats=["module"])
+    with Study.load("s", storage=study.settings.storage, out=tmp_path / "else" / "where") as loaded:
+        loaded.report()
+    text = (tmp_path / "else" / "where" / "report.md").read_text(encoding="utf-8")
+    assert "Nothing was exported." not in text
+    assert "(../../out/winner/model.py)" in text
+    assert (tmp_path / "else" / "where" / "../../out/winner/model.py").exists()
