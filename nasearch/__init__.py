@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nasearch.study import Progress, Study, StudySettings
     from nasearch.study.comparison import compare
     from nasearch.study.tabular_bench import bench_table
+    from nasearch.training import inherited_accuracy, train_supernet
 
 try:
     __version__ = version("nasearch")
@@ -79,6 +80,8 @@ _HOMES = {
     "compare": "study.comparison",
     "bench_table": "study.tabular_bench",
     "StudySettings": "study",
+    "inherited_accuracy": "training",
+    "train_supernet": "training",
 }
 _MODULES = ("data", "measure", "pareto", "samplers")
 
@@ -126,6 +129,7 @@ __all__ = [
     "check_space",
     "compare",
     "data",
+    "inherited_accuracy",
     "load_plugins",
     "load_table",
     "measure",
@@ -135,5 +139,6 @@ __all__ = [
     "pareto",
     "register_block",
     "samplers",
+    "train_supernet",
     "zero_cost_scores",
 ]

@@ -25,6 +25,7 @@ from nasearch.study.settings import NO_IMAGES, StudySettings
 
 if TYPE_CHECKING:
     from nasearch.data import Dataset
+    from nasearch.nets import Supernet
     from nasearch.study.proxies.proxy import StudyProxy
     from nasearch.study.references import Known
     from nasearch.training import Recipe
@@ -154,6 +155,17 @@ class Parts:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the outputs."""
         return tuple(self.identity.found["classes"])
+
+    def supernet(self) -> Supernet:
+        """The supernet that candidates are judged by, read from its file, on the CPU, in evaluation mode.
+
+        Raises:
+            StudyError: if there is none yet or candidates are judged by other means; if its file is gone or
+                another one, with what to do.
+        """
+        from nasearch.study import supernets
+
+        return supernets.load(self)
 
     @property
     def spent(self) -> int:

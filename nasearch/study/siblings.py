@@ -18,6 +18,7 @@ from nasearch.study.identity import SIBLING, Identity, Kinship, Role, claim
 from nasearch.study.settings import StudySettings
 
 if TYPE_CHECKING:
+    from nasearch.study.parts import Parts
     from nasearch.study.study import Study
 
 LONGEST_NAME = 255
@@ -38,7 +39,7 @@ def sibling_name(name: str, suffix: str) -> str:
     return full
 
 
-def owner_directory(study: Study) -> Path:
+def owner_directory(study: Parts) -> Path:
     """The folder of the study that a sibling is of, in which the sibling has its own; else the study's."""
     kin = study.identity.kinship
     if kin is None:

@@ -30,6 +30,7 @@ from nasearch.training.memory import does_not_fit, free_memory, is_out_of_memory
 from nasearch.training.supernet import SupernetPoint, SupernetResult, train_supernet
 
 if TYPE_CHECKING:
+    from nasearch.study.parts import Parts
     from nasearch.study.study import Study
 
 NOTE = "nasearch:supernet"
@@ -72,7 +73,7 @@ def file_of(study: Study) -> Path:
     return study.directory / f"supernet-{study.name}-{digest}.safetensors"
 
 
-def note_of(study: Study) -> Note | None:
+def note_of(study: Parts) -> Note | None:
     """What is noted of the supernet that a study judges by; a baseline has that of its study."""
     attributes: Mapping[str, Any] = study._optuna.user_attrs
     kin = study.identity.kinship
@@ -84,12 +85,17 @@ def note_of(study: Study) -> Note | None:
     return None if found is None else Note(**found)
 
 
-def trained(study: Study) -> Note:
+def trained(study: Parts) -> Note:
     """The note of a supernet that is trained.
 
     Raises:
-        StudyError: if there is none yet.
+        StudyError: if there is none yet, or the study judges by other means.
     """
+    if study.identity.fixed["proxy"] != "inherited":
+        raise StudyError(
+            f"study {study.name!r} has no supernet, for its proxy is {study.settings.proxy}; "
+            "expected a study with proxy inherited"
+        )
     note = note_of(study)
     if note is None or not note.fingerprint:
         raise StudyError(f"study {study.name!r} has no supernet yet; run it first")
@@ -103,7 +109,7 @@ def recipe_of(study: Study, epochs: int) -> Recipe:
     return Recipe.from_dict(values)
 
 
-def load(study: Study) -> Supernet:
+def load(study: Parts) -> Supernet:
     """The trained supernet of a study, on the CPU.
 
     Raises:
@@ -142,7 +148,7 @@ def prepare(study: Study, progress: Progress) -> None:
     _train(study, progress)
 
 
-def _blank(study: Study) -> Supernet:
+def _blank(study: Parts) -> Supernet:
     """One with fresh weights, the same ones for a seed."""
     with global_generators_kept(torch.device("cpu")):
         torch.manual_seed(study.seed)
@@ -183,6 +189,9 @@ def _train(study: Study, progress: Progress) -> None:
     result = _trained(
         study, supernet, recipe, ends, on_epoch=on_epoch, checkpoint=checkpoint, on_fact=on_fact
     )
+    if "accumulation" in result.facts:
+        parts = result.facts["accumulation"]
+        progress.message(f"batches of the supernet did not fit {study.device} whole: {parts} parts of each")
     last = result.curve[-1]
     part = file.with_suffix(".part")
     try:
@@ -259,7 +268,7 @@ def _epochs(study: Study, ends: tuple[Architecture, Architecture], progress: Pro
     return epochs
 
 
-def _find(study: Study, note: Note) -> Path | None:
+def _find(study: Parts, note: Note) -> Path | None:
     """The file with the noted weights, where it was written or in the folder of the study that trained it."""
     for file in (Path(note.file), _moved(study, note)):
         if file.is_file() and _fingerprint(file) == note.fingerprint:
@@ -267,12 +276,12 @@ def _find(study: Study, note: Note) -> Path | None:
     return None
 
 
-def _moved(study: Study, note: Note) -> Path:
+def _moved(study: Parts, note: Note) -> Path:
     """Where the file is after the folder of the study that trained it has moved."""
     return owner_directory(study) / Path(note.file).name
 
 
-def _file_of(study: Study, note: Note) -> Path:
+def _file_of(study: Parts, note: Note) -> Path:
     file = _find(study, note)
     if file is not None:
         return file

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -25,8 +25,9 @@ from nasearch.training.blockwise import HELPED, Teacher
 from nasearch.training.evaluate import evaluate_batches, settle
 from nasearch.training.guard import LossWatch
 from nasearch.training.loop import epoch_seed, global_generators_kept, suited_to
+from nasearch.training.memory import MOST_PARTS, does_not_fit, free_memory, is_out_of_memory, part_size
 from nasearch.training.optim import make_optimizer, set_learning_rate
-from nasearch.training.recipe import Recipe
+from nasearch.training.recipe import Recipe, find_recipe
 from nasearch.training.results import CurvePoint
 from nasearch.training.schedule import learning_rate
 from nasearch.training.step import autocast
@@ -78,7 +79,8 @@ class SupernetResult:
         seconds: wall-clock, validation included.
         steps: of the optimiser; each trains the largest network, or `DRAWN_A_STEP` others.
         stopped: the caller's `on_epoch` ended it before the last epoch.
-        facts: what became of the checkpoint, where there is something to tell.
+        facts: what became of the checkpoint, and accumulation, the parts of a batch where it did not fit as a
+            whole; where there is something to tell.
     """
 
     curve: tuple[SupernetPoint, ...]
@@ -113,19 +115,22 @@ class FairDraw:
         return left.pop()
 
 
-def inherited_accuracy(supernet: Supernet, architecture: Architecture, data: TrainingData) -> float:
+def inherited_accuracy(supernet: Supernet, architecture: Architecture, data: Dataset | TrainingData) -> float:
     """Accuracy of a network with a supernet's weights, on the validation split: a fraction in [0, 1].
 
     Its batch norms get statistics of some training images before. The supernet is left as it was.
 
     Args:
-        supernet: on the device of `data`.
+        supernet: trained.
         architecture: of its space.
-        data: what it was trained on.
+        data: what it was trained on; or that as it was made ready on the supernet's device.
 
     Raises:
         BuildError: if the architecture is none of the supernet's space.
     """
+    if isinstance(data, Dataset):
+        device = next(supernet.parameters()).device
+        data = TrainingData(data, find_recipe("supernet"), device, seed=0)
     with global_generators_kept(data.validation.device):
         torch.manual_seed(0)  # dropout acts while statistics are taken: the same network, the same accuracy
         subnet = settle(supernet.subnet(architecture), data.plain(JUDGED_BY))
@@ -172,6 +177,7 @@ def train_supernet(
     Raises:
         BuildError: if an architecture is none of the supernet's space.
         TrainingError: if the loss stops being finite, naming epoch and step.
+        OutOfMemory: if not even a quarter of a batch fits.
 
     Source: Li et al. 2020, "Block-wisely Supervised Neural Architecture Search with Knowledge Distillation";
     Chu et al. 2021, "FairNAS".
@@ -193,7 +199,7 @@ class _Run:
     ) -> None:
         self.began = time.perf_counter()
         self.supernet, self.recipe, self.device, self.seed = supernet, recipe, device, seed
-        self.fingerprint = dataset.fingerprint
+        self.fingerprint, self.shape = dataset.fingerprint, dataset.input_shape
         self.data = TrainingData(dataset, recipe, device, seed)
         self.steps = len(self.data.training)
         self.alone = math.ceil(recipe.epochs * self.steps * ALONE)
@@ -203,6 +209,7 @@ class _Run:
         self.between: tuple[Architecture, ...] = ()
         self.precision = "float32"
         self.curve: list[SupernetPoint] = []
+        self.parts = 1
         self.facts: dict[str, str] = {}
         self.on_fact: OnFact | None = None
         self.checkpoint: Path | None = None
@@ -239,8 +246,8 @@ class _Run:
                 self.begin_to_teach()
             lr = self.learning_rate(step)
             set_learning_rate(self.optimizer, lr)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss = self.learn(images, labels) if self.teacher is None else self.teach(fair, chance, images)
+            drawn = () if self.teacher is None else tuple(fair.draw() for _ in range(DRAWN_A_STEP))
+            loss = self.backward(images, labels, drawn, chance)
             if self.recipe.grad_clip:
                 nn.utils.clip_grad_norm_(self.parameters, self.recipe.grad_clip)
             self.optimizer.step()
@@ -261,25 +268,59 @@ class _Run:
         self.teacher = Teacher(settle(self.supernet.extract(self.between[0]), self.data.plain()))
         self.optimizer = self.fresh_optimizer()
 
-    def learn(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Gradients of the largest network's loss on the labels, and that loss."""
+    def backward(
+        self, images: Tensor, labels: Tensor, drawn: Sequence[Architecture], chance: random.Random
+    ) -> Tensor:
+        """Add up the gradients of a batch, in as many parts as memory wants; its mean loss.
+
+        Raises:
+            OutOfMemory: if the smallest parts do not fit.
+        """
+        state = chance.getstate()
+        while True:
+            self.optimizer.zero_grad(set_to_none=True)
+            size, total = part_size(len(images), self.parts), torch.zeros((), device=self.device)
+            try:
+                for some, theirs in zip(images.split(size), labels.split(size), strict=True):
+                    chance.setstate(state)  # the same blocks are helped in every part
+                    share = len(some) / len(images)
+                    if drawn:
+                        total += self.teach(drawn, chance, some, share)
+                    else:
+                        total += self.learn(some, theirs, share)
+                return total
+            except Exception as problem:
+                if not is_out_of_memory(problem):
+                    raise
+            # here, where no frame of the failed step holds its tensors any more
+            self.optimizer.zero_grad(set_to_none=True)
+            free_memory(self.device)
+            if self.parts == MOST_PARTS or size <= 2:
+                raise does_not_fit(self.device, size, self.shape, "the training of the supernet")
+            self.parts *= 2
+            self.facts["accumulation"] = str(self.parts)
+
+    def learn(self, images: Tensor, labels: Tensor, share: float) -> Tensor:
+        """Gradients of the largest network's loss on the labels, and that loss; both times their share."""
         largest = self.supernet.subnet(self.between[0]).train()
         with autocast(self.precision, self.device):
             logits = largest(images)
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing) * share
         loss.backward()
         return loss.detach()
 
-    def teach(self, fair: FairDraw, chance: random.Random, images: Tensor) -> Tensor:
-        """Gradients of all networks of a step, and the mean of their losses."""
+    def teach(
+        self, drawn: Sequence[Architecture], chance: random.Random, images: Tensor, share: float
+    ) -> Tensor:
+        """Gradients of all networks of a step, and the mean of their losses; both times their share."""
         assert self.teacher is not None
         losses = []
         with autocast(self.precision, self.device):
             lesson = self.teacher.lesson(images)
-        for _ in range(DRAWN_A_STEP):
-            network = self.supernet.subnet(fair.draw()).train()
+        for architecture in drawn:
+            network = self.supernet.subnet(architecture).train()
             with autocast(self.precision, self.device):
-                loss = self.teacher.loss(network, images, lesson, chance)
+                loss = self.teacher.loss(network, images, lesson, chance) * share
             loss.backward()
             losses.append(loss.detach())
         return torch.stack(losses).mean()
@@ -326,6 +367,7 @@ class _Run:
         self.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
         self.curve = [SupernetPoint(**point) for point in state["curve"]]
         self.began -= state["seconds"]
+        self.parts = state.get("parts", 1)  # earlier versions knew whole batches alone
 
     def keep(self) -> None:
         """Write the checkpoint; a training is worth more than it, so that a failure is only told."""
@@ -335,6 +377,7 @@ class _Run:
             "belongs_to": self.owner(),
             "curve": [asdict(point) for point in self.curve],
             "seconds": self.seconds(),
+            "parts": self.parts,
             "supernet": checkpoints.held(self.supernet.state_dict(), "cpu"),
             "optimizer": checkpoints.held(self.optimizer.state_dict()["state"], "cpu"),
             "teacher": None

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from nasearch.errors import SelectionError, SettingsError, StudyError, TrainingError
 from nasearch.executors import InProcess
-from nasearch.nets import Supernet
+from nasearch.nets import Subnet, Supernet
 from nasearch.pareto import Objective, parse_objectives
 from nasearch.report.audit_text import proxy_words
 from nasearch.report.layout import subtitle
@@ -170,6 +170,39 @@ def test_a_supernet_moves_with_its_folder(inherit: Make, tmp_path: Path) -> None
         with pytest.raises(StudyError) as raised:
             supernets.load(alone)
     assert f"back there or at {Path('studies', 's', Path(note.file).name)}, or start" in str(raised.value)
+
+
+def test_a_study_hands_out_its_supernet(inherit: Make, make_study: Make) -> None:
+    study = inherit(confirm=0)
+    with pytest.raises(StudyError, match="study 's' has no supernet yet; run it first"):
+        study.supernet()
+    study.run(budget=3)
+    supernet = study.supernet()
+    assert not supernet.training
+    by_hand = Supernet(study.space, len(study.classes), study.input_shape[0])
+    by_hand.load_state_dict(load_file(supernets.trained(study).file))
+    for trial in study.trials():
+        for each in (supernet, by_hand):
+            accuracy = inherited_accuracy(each, trial.architecture, study.dataset)
+            assert accuracy == trial.values["accuracy"]
+    with pytest.raises(StudyError, match="'t' has no supernet, for its proxy is trained; expected a"):
+        make_study("t").supernet()
+
+
+def test_a_supernet_that_did_not_fit_whole_is_told(inherit: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    forward = Subnet.forward
+
+    def limited(subnet: Subnet, images: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled() and len(images) > 40:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(subnet, images)
+
+    monkeypatch.setattr(Subnet, "forward", limited)
+    words = Words()
+    study = inherit(confirm=0)
+    study.run(budget=1, progress=words)
+    # of 60 images 48 are learnt from, in one batch
+    assert "batches of the supernet did not fit cpu whole: 2 parts of each" in words.lines
 
 
 def test_two_supernets_are_never_mixed(inherit: Make) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 import nasearch as nas
 from nasearch.data import Dataset
-from nasearch.errors import TrainingError
+from nasearch.errors import OutOfMemory, TrainingError
 from nasearch.measure.extremes import cheapest, dearest
 from nasearch.training import Recipe
 from nasearch.training.batches import TrainingData
@@ -23,6 +26,7 @@ from nasearch.training.supernet import (
     FairDraw,
     SupernetPoint,
     SupernetResult,
+    _Run,
     inherited_accuracy,
     train_supernet,
 )
@@ -126,6 +130,17 @@ def test_a_checkpoint_that_cannot_be_written_is_told_once_and_at_once(
     assert told[1:] == ["epoch 1", "epoch 2"]
 
 
+def test_a_data_set_is_made_ready_as_it_was_for_the_training(
+    space: nas.SearchSpace, dataset: Dataset
+) -> None:
+    supernet = fresh(space)
+    trained(supernet, dataset)
+    data = TrainingData(dataset, SHORT, CPU, 0)
+    for seed in range(4):
+        a = space.sample(seed)
+        assert nas.inherited_accuracy(supernet, a, dataset) == inherited_accuracy(supernet, a, data)
+
+
 def test_the_largest_network_learns_alone_and_then_teaches(
     space: nas.SearchSpace, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +173,94 @@ def test_the_largest_network_learns_alone_and_then_teaches(
         assert all(torch.equal(value, later[name]) for later in taught)
     assert rates[1] > 2 * rates[0]
     assert rates[1] > 2 * rates[2]
+
+
+class Memory:
+    """Holds so many images of a network that trains, no more."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+        self.sizes: list[int] = []
+        self.refused = 0
+        forward = nas.Subnet.forward
+
+        def limited(subnet: nas.Subnet, images: Tensor) -> Tensor:
+            if torch.is_grad_enabled():
+                if len(images) > most:
+                    self.refused += 1
+                    raise torch.OutOfMemoryError("CUDA out of memory.")
+                self.sizes.append(len(images))
+            return forward(subnet, images)
+
+        monkeypatch.setattr(nas.Subnet, "forward", limited)
+
+
+def test_a_batch_that_does_not_fit_is_halved_until_it_does(
+    space: nas.SearchSpace, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two epochs of four steps of 50 images; parts are even numbers: 26 and 24, then 14, 14, 14, 8."""
+    memory, file = Memory(monkeypatch, 20), tmp_path / "state.pt"
+    stopped = trained(fresh(space), dataset, checkpoint=file, on_epoch=lambda _: False)
+    assert stopped.facts["accumulation"] == "4"
+    assert (memory.refused, memory.sizes) == (2, [14, 14, 14, 8] * 3 + [14] * 6 * 3 + [8] * 6)
+    memory.refused, memory.sizes = 0, []
+    trained(fresh(space), dataset, checkpoint=file)
+    assert (memory.refused, memory.sizes) == (0, ([14] * 6 * 3 + [8] * 6) * 4)  # it is not tried anew
+
+
+def test_parts_of_a_batch_add_up_to_the_mean_over_its_images(
+    space: nas.SearchSpace, dataset: Dataset
+) -> None:
+    """The labels' loss on 26 and 24 images as torch gives it, each part with batch norms of its own."""
+    supernet = fresh(space)
+    run = _Run(supernet, dataset, SHORT, CPU, seed=0)
+    largest = dearest(space, "params", (1, 8, 8), 2).architecture
+    run.between, run.parts = (largest, largest), 2
+    images, labels = torch.randn(50, 1, 8, 8), torch.arange(50) % 2
+    subnet = supernet.subnet(largest).train()
+    torch.manual_seed(0)
+    expected = sum(
+        F.cross_entropy(subnet(images[part]), labels[part], label_smoothing=SHORT.label_smoothing) * share
+        for part, share in ((slice(26), 26 / 50), (slice(26, 50), 24 / 50))
+    )
+    assert isinstance(expected, Tensor)
+    wanted = torch.autograd.grad(expected, list(supernet.parameters()), allow_unused=True)
+    torch.manual_seed(0)
+    found = run.backward(images, labels, (), random.Random(0))
+    torch.testing.assert_close(found, expected.detach())
+    for parameter, gradient in zip(supernet.parameters(), wanted, strict=True):
+        assert (parameter.grad is None) == (gradient is None)
+        if gradient is not None:
+            torch.testing.assert_close(parameter.grad, gradient)
+
+
+def test_the_same_blocks_are_helped_in_every_part(
+    space: nas.SearchSpace, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Memory(monkeypatch, 26)
+    states: list[object] = []
+    loss = Teacher.loss
+
+    def noted(teacher: Teacher, subnet: nas.Subnet, images: Tensor, lesson: Any, chance: Any) -> Tensor:
+        states.append(chance.getstate())
+        return loss(teacher, subnet, images, lesson, chance)
+
+    monkeypatch.setattr(Teacher, "loss", noted)
+    trained(fresh(space), dataset)
+    steps = [states[at : at + 12] for at in range(0, len(states), 12)]  # six networks on two parts
+    assert len(steps) == 5
+    assert all(step[:6] == step[6:] for step in steps)
+    assert all(first[0] != second[0] for first, second in pairwise(steps))
+
+
+def test_what_does_not_fit_in_quarters_of_a_batch_is_out_of_memory(
+    space: nas.SearchSpace, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = Memory(monkeypatch, 10)
+    with pytest.raises(
+        OutOfMemory, match=r"on cpu in the training of the supernet, even with 14 images of 1x8x8 at a time"
+    ):
+        trained(fresh(space), dataset)
+    assert memory.refused == 3
 
 
 @pytest.mark.slow
