@@ -280,8 +280,8 @@ class StudySettings:
 
         What was told of features and racing goes with the sampler, and is void with another one.
         """
-        moved = self.sampler not in (None, told.get("sampler"))
-        void = ("features", "racing") if moved else ()
+        before = told.get("sampler") or choice_of(self.proxy).sampler
+        void = ("features", "racing") if self.sampler not in (None, before) else ()
         kept = {name: told[name] for name in KEPT if name in told and name not in void}
         return self.merge(**{name: value for name, value in kept.items() if getattr(self, name) is None})
 

@@ -85,6 +85,9 @@ def test_features_and_racing_go_with_the_sampler(make_study: Make) -> None:
     assert (moved.features, moved.racing, moved.races) == (None, None, True)
     same = make_study(sampler="surrogate").settings
     assert (same.features, same.racing) == (True, False)
+    make_study("t", sampler=None, features=True, racing=False).run(budget=0)
+    named = make_study("t", sampler="surrogate").settings  # which it was, without being said
+    assert (named.features, named.racing) == (True, False)
     with pytest.raises(SettingsError, match="features is on and sampler is 'random'; expected surrogate"):
         make_study(sampler="random", features=True)
 
