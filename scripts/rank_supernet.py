@@ -7,9 +7,9 @@
 
 Trains the supernet, judges random networks by the weights that they inherit, on the validation split,
 and prints Kendall's tau-b with what the networks reach: overall, and the partial tau with MACs held fixed,
-each with a 95 % bootstrap interval over the networks. MACs, parameters and further columns of the table
-stand beside. With `--trained` the networks are those that the file holds, and what they reach is the last
-accuracy of the recipe there.
+each with a 95 % bootstrap interval over the networks. The cross-entropy (less is better), MACs, parameters
+and further columns of the table stand beside. With `--trained` the networks are those that the file holds,
+and what they reach is the last accuracy of the recipe there.
 
 Everything is kept in FOLDER, so that the same command goes on. Seconds are wall-clock; those of the
 processor stand beside, which other work on the machine disturbs little.
@@ -39,7 +39,7 @@ from nasearch.measure.table import load_table
 from nasearch.pareto import kendall, partial_kendall
 from nasearch.training import RECIPES, Recipe
 from nasearch.training.batches import TrainingData
-from nasearch.training.supernet import SupernetPoint, inherited_accuracy, train_supernet
+from nasearch.training.supernet import SupernetPoint, inherited, train_supernet
 from scripts.recipe_tools import networks, variant
 
 CPU = torch.device("cpu")
@@ -183,18 +183,17 @@ def trained_supernet(
 def judged(
     supernet: Supernet, architectures: list[Architecture], data: TrainingData, record: Record
 ) -> np.ndarray:
-    """(networks,) inherited accuracies, those that the record lacks judged now."""
-    known = {row["key"]: row["accuracy"] for row in record.read()}
+    """(networks, 2) inherited accuracies and cross-entropies, those that the record lacks judged now."""
+    known = {row["key"]: (row["accuracy"], row["loss"]) for row in record.read()}
     lap = clock()
     for architecture in architectures:
         if architecture.key not in known:
             began = time.perf_counter()
-            accuracy = inherited_accuracy(supernet, architecture, data)
+            accuracy, loss = inherited(supernet, architecture, data)
             seconds = time.perf_counter() - began
-            record.add(
-                {"key": architecture.key, "accuracy": accuracy, "seconds": seconds, "cpu_seconds": lap()}
-            )
-            known[architecture.key] = accuracy
+            found = {"accuracy": accuracy, "loss": loss, "seconds": seconds, "cpu_seconds": lap()}
+            record.add({"key": architecture.key, **found})
+            known[architecture.key] = accuracy, loss
     return np.array([known[each.key] for each in architectures])
 
 
@@ -274,12 +273,13 @@ def main(
         truth = from_trainings(space, dataset, trained, by, count)
     supernet = trained_supernet(space, dataset, recipe, folder, seed, precision)
     data = TrainingData(dataset, recipe, CPU, seed)
-    accuracies = judged(supernet, truth.architectures, data, Record(folder / "inherited.jsonl"))
+    accuracies, losses = judged(supernet, truth.architectures, data, Record(folder / "inherited.jsonl")).T
     costs = [
         architecture_cost(each, dataset.input_shape, dataset.num_classes) for each in truth.architectures
     ]
     columns = {
         "inherited accuracy": accuracies,
+        "inherited cross-entropy": -losses,
         "macs": np.array([cost.macs for cost in costs], dtype=float),
         "params": np.array([cost.params for cost in costs], dtype=float),
         **truth.beside,

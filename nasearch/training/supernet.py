@@ -118,6 +118,16 @@ class FairDraw:
 def inherited_accuracy(supernet: Supernet, architecture: Architecture, data: Dataset | TrainingData) -> float:
     """Accuracy of a network with a supernet's weights, on the validation split: a fraction in [0, 1].
 
+    Arguments and errors as in `inherited`.
+    """
+    return inherited(supernet, architecture, data)[0]
+
+
+def inherited(
+    supernet: Supernet, architecture: Architecture, data: Dataset | TrainingData
+) -> tuple[float, float]:
+    """Accuracy and cross-entropy of a network with a supernet's weights, on the validation split.
+
     Its batch norms get statistics of some training images before. The supernet is left as it was.
 
     Args:
@@ -134,7 +144,7 @@ def inherited_accuracy(supernet: Supernet, architecture: Architecture, data: Dat
     with global_generators_kept(data.validation.device):
         torch.manual_seed(0)  # dropout acts while statistics are taken: the same network, the same accuracy
         subnet = settle(supernet.subnet(architecture), data.plain(JUDGED_BY))
-    return evaluate_batches(subnet, data.validation)[0]
+    return evaluate_batches(subnet, data.validation)
 
 
 def train_supernet(
