@@ -15,7 +15,8 @@ from nasearch.report import formatting
 from nasearch.report.content import OUTCOMES, FrontPicture, FrontRow, Reference, ScreenedRow, StudySummary
 
 Json = dict[str, object]
-_NETWORK = 26  # characters that a network's label or a reason needs to be read
+_BETWEEN = 3  # characters of a column beside its text
+_NETWORK = 22  # characters that a network's label or a reason needs to be read
 _REASON = 50
 _LEAST = 10  # and that it gets where there is no room
 _STYLES = {
@@ -42,7 +43,7 @@ def front_table(picture: FrontPicture, width: int | None = None, *, scores: bool
     scored = formatting.score_names(shown) if scores else []
     every: list[FrontRow | Reference] = [*shown, *references]
     marks = max([0, *(len(mark(row)) for row in shown), 9 if references else 0])
-    names, room = _fitting(every, objectives, width, fixed=marks + 11 + _score_room(shown, scored))
+    names, room = _fitting(every, objectives, width, fixed=marks + 13 + _score_room(shown, scored))
     table = _table(f"Front of {picture.title}")
     table.add_column("", no_wrap=True)
     table.add_column("trial", justify="right", no_wrap=True)
@@ -91,8 +92,7 @@ def trials_table(
         formatting.MISSING if row.seconds is None else formatting.duration(row.seconds) for row in rows
     ]
     times = max([4, *map(len, seconds)])
-    lines = len(objectives) + len(scored)  # between columns
-    fixed = outcomes + times + 16 + lines + _score_room(rows, scored)
+    fixed = outcomes + times + 16 + _score_room(rows, scored)
     names, room = _fitting(rows, objectives, width, fixed=fixed, wanted=_REASON)
     table = _table(title)
     table.add_column("trial", justify="right", no_wrap=True)
@@ -126,7 +126,7 @@ def screened_table(
     """What a screen looked at, as given; `width` as in `front_table`."""
     scored = formatting.score_names(rows)
     costs = [name for name in objectives if any(name in row.values for row in rows)]
-    fixed = 25 + len(costs) + len(scored) + _score_room(rows, scored)
+    fixed = 25 + _score_room(rows, scored)
     names, room = _fitting(rows, costs, width, fixed=fixed, wanted=_REASON)
     table = _table(title)
     table.add_column("place", justify="right", no_wrap=True)
@@ -345,7 +345,9 @@ def _add_scores(table: Table, names: Sequence[str]) -> None:
 
 def _score_room(rows: Sequence[FrontRow | ScreenedRow], names: Sequence[str]) -> int:
     """Characters that the columns of scores take."""
-    return sum(2 + max([len(name), *(len(score_cells(row, [name])[0]) for row in rows)]) for name in names)
+    return sum(
+        _BETWEEN + max([len(name), *(len(score_cells(row, [name])[0]) for row in rows)]) for name in names
+    )
 
 
 def _raw(value: float) -> float | int:
@@ -369,7 +371,7 @@ def _fitting(
     if width is None:
         return names, _NETWORK
     lengths = {
-        name: 2 + max([len(formatting.title(name)), *(len(cells(row, [name])[0]) for row in rows)])
+        name: _BETWEEN + max([len(formatting.title(name)), *(len(cells(row, [name])[0]) for row in rows)])
         for name in names
     }
     while len(names) > len(objectives) and sum(lengths[n] for n in names) + fixed + wanted > width:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
@@ -219,6 +220,15 @@ class Parts:
         return f"<Study {self.name} of {self.space.name}: {self.spent} trained>"
 
     # inner parts that its neighbours in this package use
+
+    @property
+    def _mark(self) -> str:
+        """Tells it from the other studies of its folder, in names of files.
+
+        A study of the same name in another store was made at another time.
+        """
+        made = f"{self.name} {self._record.created_at.isoformat()}"
+        return f"{self.name}-{hashlib.sha256(made.encode()).hexdigest()[:8]}"
 
     def _owned(self, work: str) -> Lease:
         """The lease for work that is not to run beside a search or another such work."""

@@ -66,7 +66,9 @@ def run(
         board, rules = study._board(), make_rules(study)
         ended = {key for key, record in known.items() if record.state != "running"}
         left = wanted - len(known)
-        checkpoints = opened.enter_context(_checkpoints(study.directory / "checkpoints", progress))
+        checkpoints = opened.enter_context(
+            _checkpoints(study.directory / f"checkpoints-{study._mark}", progress)
+        )
         proxy = study.proxy
         first: tuple[Architecture, ...] = ()
         if left > 0 or ledger.running(study._optuna):

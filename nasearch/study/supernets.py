@@ -64,13 +64,8 @@ class Note:
 
 
 def file_of(study: Study) -> Path:
-    """Where the supernet of a study is written: another file for each study of a folder.
-
-    A study of the same name in another store was made at another time.
-    """
-    made = f"{study.name} {study._record.created_at.isoformat()}"
-    digest = hashlib.sha256(made.encode()).hexdigest()[:8]
-    return study.directory / f"supernet-{study.name}-{digest}.safetensors"
+    """Where the supernet of a study is written: another file for each study of a folder."""
+    return study.directory / f"supernet-{study._mark}.safetensors"
 
 
 def note_of(study: Parts) -> Note | None:

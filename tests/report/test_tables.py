@@ -314,3 +314,16 @@ def test_a_screen_lists_places_costs_scores_and_reasons() -> None:
         "scores": {"synflow": 14.5, "jacov": -66.0},
     }
     assert (found_json[2]["fate"], found_json[2]["scores"]) == ("failed", {})
+
+
+@pytest.mark.parametrize(("width", "scores"), [(80, False), (96, False), (96, True), (120, True)])
+def test_no_table_is_cut_off_at_the_right(width: int, scores: bool) -> None:
+    rows = scored({"synflow": 14.80818, "jacov": -math.inf}) if scores else ROWS
+    picture = replace(PICTURE, rows=rows, references=())
+    for table in (
+        front_table(picture, width, scores=scores),
+        trials_table(rows, OBJECTIVES, "t", width, scores=scores),
+    ):
+        text = "".join(lines(table, width))
+        assert "…" not in text
+        assert "[se]" in text

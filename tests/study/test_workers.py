@@ -81,7 +81,7 @@ def test_killed_workers_do_a_study_no_damage(make_study: Make, pools: list[Proce
         assert [point.epoch for point in curve] == [1, 2, 6]
     trials = optuna.load_study(study_name=study.name, storage=study._store.optuna).get_trials(deepcopy=False)
     assert all(trial.state.is_finished() for trial in trials)
-    assert not list((study.directory / "checkpoints").glob("*"))
+    assert not list(study.directory.glob("checkpoints-*"))
 
 
 DEADLY = """
@@ -269,7 +269,8 @@ def test_a_candidate_in_flight_goes_on_from_its_last_epoch(
     first = make_study("cut", epochs=9, workers=1, racing=False, precision="float32")
     with pytest.raises(KeyboardInterrupt):
         first.run(budget=3, progress=Stop((1, 3)))
-    assert [file.name for file in (first.directory / "checkpoints").iterdir()] == ["trial1.pt"]
+    assert [file.name for file in first.directory.glob("checkpoints-cut-*/*")] == ["trial1.pt"]
+    make_study("other", seed=1, workers=1).run(budget=1)  # has the same folder, and leaves it alone
     trained: list[tuple[int, int]] = []
 
     class Watch(Progress):
@@ -284,4 +285,4 @@ def test_a_candidate_in_flight_goes_on_from_its_last_epoch(
         assert [point.val_loss for point in again.trial(trial.number).curve] == [
             point.val_loss for point in whole.trial(trial.number).curve
         ]
-    assert not list((again.directory / "checkpoints").glob("*"))
+    assert not list(again.directory.glob("checkpoints-*"))
