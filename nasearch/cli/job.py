@@ -12,6 +12,7 @@ import click
 
 from nasearch.cli.common import console, echo_json, quiet_optuna
 from nasearch.cli.main import INTERRUPTED
+from nasearch.cli.options import spoken
 from nasearch.cli.progress import BarProgress, LineProgress, make_progress
 from nasearch.deploy import checked_formats
 from nasearch.errors import NasearchError
@@ -37,6 +38,8 @@ def run_job(ctx: click.Context, settings: StudySettings, as_json: bool) -> None:
     with Study.from_settings(settings) as study:
         check_ahead(study)
         with interruptible(ctx, study), display(as_json, settings.time_s) as progress:
+            if study.recalled:
+                progress.message(f"as told before: {spoken(study.recalled)}")
             study.run(
                 budget=settings.budget, time_s=settings.time_s, progress=progress, command=command_line()
             )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -49,11 +50,29 @@ METAVARS = {
 _FIELDS = {field.name: field for field in dataclasses.fields(StudySettings)}
 
 
+def spoken(given: Mapping[str, Any]) -> str:
+    """Settings as they are typed: `--confirm 3 --no-teacher`."""
+    words: list[str] = []
+    for name, value in given.items():
+        flag = flag_of(name)
+        if isinstance(value, bool):
+            words.append(flag if value else f"--no-{flag[2:]}")
+        else:
+            values = value if isinstance(value, list | tuple) else [value]
+            words += [word for each in values for word in (flag, str(each))]
+    return shlex.join(words)
+
+
+def flag_of(name: str) -> str:
+    """The option of a setting."""
+    return SINGULAR.get(name, "--" + name.replace("_", "-"))
+
+
 def setting_option(name: str) -> Callable[[Command], Command]:
     """The option of one setting; the command receives None (or an empty tuple) where it was not given."""
     kind = str(_FIELDS[name].type).removesuffix(" | None")
     default = default_of(name)
-    flag = SINGULAR.get(name, "--" + name.replace("_", "-"))
+    flag = flag_of(name)
     text = help_of(name)
     if kind == "bool":
         # A setting that is on by default, or that a study file may have switched on, can be switched off.

@@ -45,6 +45,7 @@ class Parts:
         limits: the space's and the study's own.
         settings: what may change from run to run: sampler, device, budget, export.
         directory: where the winner, the plots and the report go.
+        recalled: settings of which nothing was said, and that are as the study was told before.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Parts:
         self.limits: tuple[Limit, ...] = parse_limits(fixed["limits"])
         self.seed = int(fixed["seed"])
         self.directory = folder_of(settings, self.name)
+        self.recalled: dict[str, Any] = {}
         if dataset is not None:
             self.dataset = dataset
         if proxy is not None:

@@ -275,15 +275,19 @@ class StudySettings:
             said["winner_recipe"] = str(Path(recipe).expanduser().resolve())
         return said
 
-    def after(self, told: Mapping[str, Any]) -> StudySettings:
-        """These settings, with what was told before where nothing is said now.
+    def recalled(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        """Of what was told before, that of which nothing is said now.
 
         What was told of features and racing goes with the sampler, and is void with another one.
         """
         before = told.get("sampler") or choice_of(self.proxy).sampler
         void = ("features", "racing") if self.sampler not in (None, before) else ()
-        kept = {name: told[name] for name in KEPT if name in told and name not in void}
-        return self.merge(**{name: value for name, value in kept.items() if getattr(self, name) is None})
+        unsaid = [name for name in KEPT if getattr(self, name) is None and name not in void]
+        return {name: told[name] for name in unsaid if name in told}
+
+    def after(self, told: Mapping[str, Any]) -> StudySettings:
+        """These settings, with what was told before where nothing is said now."""
+        return self.merge(**self.recalled(told))
 
     @property
     def time_s(self) -> float | None:

@@ -171,6 +171,7 @@ class Study(Parts):
             record = claim(store, name, identity)
             study = cls(store, record, space, settings, dataset, references, proxy)
             study.settings = settings.after(study._told)
+            study.recalled = settings.recalled(study._told)
             study.identity.check_sampler(study.settings.proposer, name)
             if not study.samplers:  # never run: what is said now holds until it is
                 study._note_told()

@@ -72,6 +72,11 @@ def test_a_run_and_every_command_that_shows_it(tmp_path: Path) -> None:
     assert said[1].startswith("4 of 4 candidates done (4 complete) after ")
     assert said[2] == "the best 2 are confirmed already: s.confirmed"
     assert said[3].startswith("wrote ")  # nothing is timed again
+    shorter = [word for word in RUN if word not in ("--confirm", "2")]
+    silent = nasearch(*shorter, "--no-finish", "--no-teacher").stdout.splitlines()
+    assert silent[:2] == ["as told before: --confirm 2", "study s: 4 of 4 candidates done"]
+    silent = nasearch(*shorter, "--no-finish").stdout.splitlines()
+    assert silent[0] == "as told before: --confirm 2 --no-teacher"
     more = nasearch(*RUN, "--no-finish", "--confirm", "3")
     assert "confirming the best 3 by training them: s.confirmed" in more.stdout
 
