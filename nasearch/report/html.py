@@ -38,6 +38,7 @@ table {{ border-collapse: collapse; width: 100%; margin-top: 1rem; font-variant-
 th, td {{ text-align: right; padding: .35rem .7rem; border-bottom: 1px solid #E6E8EB; }}
 th {{ color: #555B63; font-weight: 600; }}
 th:last-child, td:last-child, th:first-child, td:first-child {{ text-align: left; }}
+td:not(:last-child) {{ white-space: nowrap; }}
 tr.knee {{ background: #FBEFE7; font-weight: 600; }}
 tr.reference {{ color: #00694D; }}
 </style>
