@@ -143,7 +143,8 @@ def target_arguments(command: Command) -> Command:
                 f"or {number} alone"
             )
 
-    meant = click.option("--trial", hidden=True, expose_value=False, callback=refuse)
+    words = "No option: the number is an argument."  # not shown
+    meant = click.option("--trial", hidden=True, expose_value=False, callback=refuse, help=words)
     return click.argument("target", nargs=-1, metavar="[STUDY] [TRIAL]")(meant(command))
 
 

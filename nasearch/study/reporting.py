@@ -146,8 +146,9 @@ def _pictures(study: Study, audit: Audit | None) -> tuple[FrontPicture, ...]:
 
 def _confirmed_picture(study: Study, rows: Sequence[FrontRow], audit: Audit | None) -> FrontPicture | None:
     """The front of the confirmed by the accuracies of their own trainings; None without any."""
-    sibling, trials = find_given(study, "confirmed"), study.confirmed()
-    if sibling is None or not trials:
+    trials = study.confirmed()
+    sibling = find_given(study, "confirmed") if trials else None
+    if sibling is None:
         return None
     with sibling:
         outcomes = {trial.key: trial for trial in sibling.trials()}
