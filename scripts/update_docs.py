@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from nasearch.cli.main import main as cli
-from nasearch.cli.options import SINGULAR
+from nasearch.cli.options import flag_of
 from nasearch.measure import architecture_cost
 from nasearch.space import (
     ATTENTIONS,
@@ -63,7 +63,7 @@ def settings_table(_: str) -> str:
     """Every setting with its option, default and meaning."""
     lines = ["| key | option | default | meaning |", "| --- | --- | --- | --- |"]
     for field in dataclasses.fields(StudySettings):
-        flag = SINGULAR.get(field.name, "--" + field.name.replace("_", "-"))
+        flag = flag_of(field.name)
         if str(field.type) == "bool" and field.default:
             flag = f"--no-{flag[2:]}"
         elif str(field.type) == "bool | None":

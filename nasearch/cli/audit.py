@@ -84,8 +84,10 @@ def command(
         with interruptible(ctx, loaded), display(as_json) as progress:
             found = loaded.audit(n, epochs, recipe=recipe, seed=seed, scores=scores, progress=progress)
         picture = audit_png(found, loaded.directory / AUDIT_PICTURE)
-        if (loaded.directory / REPORT).exists():  # which quotes it beside the proxy's figures
-            loaded.report()
+        report = loaded.directory / REPORT
+        written = [picture]
+        if report.exists():  # which quotes it beside the proxy's figures
+            written = loaded.report()
     if as_json:
         echo_json({**audit_json(found), "picture": str(picture)})
         return
@@ -94,4 +96,5 @@ def command(
     out.print(audit_table(found))
     for note in notes(found):
         out.print(note, markup=False)
-    out.print(f"wrote {picture}", markup=False)
+    for file in written:
+        out.print(f"wrote {file}", markup=False)

@@ -15,7 +15,8 @@ from nasearch.cli.common import load_study, plugins_option, storage_option, stud
 def command(study: str | None, out: str | None, storage: str) -> None:
     """Write the report and the plots of a study.
 
-    report.md, front.png and front.html. STUDY left out means the last one.
+    report.md, front.png and front.html; candidates.png beside them where candidates were confirmed, and a
+    picture for each baseline and the audit. STUDY left out means the last one.
     """
     with load_study(study, storage, out=out) as loaded:
         for file in loaded.report():

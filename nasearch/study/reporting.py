@@ -323,7 +323,7 @@ def _files(study: str, record: FinishRecord, folder: Path) -> tuple[ExportedFile
 
     home = Path(record.details["weights"]).parent.parent
     places = [place / "winner" for place in (folder, home)]
-    place = next((place for place in places if _is_of(study, place / METADATA)), None)
+    place = next((place for place in places if _is_of(study, record, place / METADATA)), None)
     if place is None:
         return ()
     checked = json.loads((place / METADATA).read_text(encoding="utf-8"))["max_abs_difference"]
@@ -333,12 +333,16 @@ def _files(study: str, record: FinishRecord, folder: Path) -> tuple[ExportedFile
         for kind, shape in FORMATS.items()
         if kind in checked
         for name in shape.files
+        if (place / name).exists()
     )
 
 
-def _is_of(study: str, metadata: Path) -> bool:
-    """Whether a network of that study was exported with that file."""
+def _is_of(study: str, record: FinishRecord, metadata: Path) -> bool:
+    """Whether the network that a study finished was exported with that file; not where it cannot be read."""
     try:
-        return bool(json.loads(metadata.read_text(encoding="utf-8")).get("study") == study)
-    except FileNotFoundError:
+        found = json.loads(metadata.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # none, or cut off
         return False
+    if not isinstance(found, dict) or not isinstance(found.get("max_abs_difference"), dict):
+        return False
+    return (found.get("study"), found.get("key")) == (study, record.key)

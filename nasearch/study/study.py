@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nasearch.pareto import parse_limits, parse_objectives
+from nasearch.pareto import parse_limit, parse_limits, parse_objectives
 from nasearch.samplers import SAMPLERS, make_sampler
 from nasearch.space import Architecture, SearchSpace
 from nasearch.space.plugins import load_plugins
@@ -155,6 +155,8 @@ class Study(Parts):
                 make_sampler(sampler, 0, 0)
         parse_objectives(settings.objectives)
         parse_limits(settings.limits)
+        if settings.pick is not None:
+            parse_limit(settings.pick)
         load_plugins(*settings.plugins)
         proxy = proxy_of(settings)
         space = space or proxy.space()

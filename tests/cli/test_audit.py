@@ -61,7 +61,9 @@ def test_it_prints_the_table_and_then_prints_it_again_without_training(
     code, again, _ = run("--storage", storage)  # the last study, and not its sibling
     assert code == 0
     assert "3 networks of s trained for 1 epoch" in report.read_text(encoding="utf-8")
-    assert again == out[out.index("3 networks of s") :]
+    written = ["front.png", "front.html", "report.md", "audit.png"]
+    table = out[out.index("3 networks of s") :].removesuffix("wrote studies/s/audit.png\n")
+    assert again == table + "".join(f"wrote studies/s/{name}\n" for name in written)
     code, text, _ = run("s", "--storage", storage, "--json")
     found = json.loads(text)
     assert (code, found["study"], found["sibling"], len(found["networks"])) == (0, "s", "s.audit", 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,3 +84,37 @@ def test_a_report_elsewhere_names_the_files_where_they_lie(make_study: Make, tmp
     assert "Nothing was exported." not in text
     assert "(../../out/winner/model.py)" in text
     assert (tmp_path / "else" / "where" / "../../out/winner/model.py").exists()
+
+
+def test_a_report_lists_the_files_of_the_network_that_it_tells_of(make_study: Make, tmp_path: Path) -> None:
+    study = make_study()
+    study.run(budget=3)
+    first, other = [trial for trial in study.trials() if trial.outcome == "complete"][:2]
+    file = tmp_path / "out" / "report.md"
+
+    def reported() -> str:
+        study.report()
+        return file.read_text(encoding="utf-8")
+
+    study.finish(trial=first.number, epochs=1)
+    study.export(formats=["module"])
+    assert "(winner/model.py)" in reported()
+    study.finish(trial=other.number, epochs=1)  # what lies in winner/ is still the first
+    text = reported()
+    assert f"trial {other.number}" in text
+    assert "Nothing was exported." in text
+    assert "winner/model.py" not in text
+
+    study.export(formats=["module"])
+    weights = tmp_path / "out" / "winner" / "weights.safetensors"
+    kept = weights.read_bytes()
+    weights.unlink()
+    text = reported()
+    assert "(winner/model.py)" in text
+    assert "weights.safetensors)" not in text
+    weights.write_bytes(kept)
+    metadata = tmp_path / "out" / "winner" / "metadata.json"
+    whole = json.loads(metadata.read_text(encoding="utf-8"))
+    for broken in ("[]", "{", "", json.dumps({**whole, "max_abs_difference": None})):
+        metadata.write_text(broken, encoding="utf-8")
+        assert "Nothing was exported." in reported(), broken

@@ -103,7 +103,10 @@ def test_as_many_are_confirmed_as_was_told(make_study: Make, scored: list[str]) 
         assert len(study.confirmed()) == 3
     made(confirm=4).run(budget=5)
     assert len(made().confirmed()) == made().settings.confirms == 4
-    assert made(confirm=0).settings.confirms == 0
+    made(confirm=0).run(budget=5)
+    again = made()
+    assert again.settings.confirms == 0  # and not the ten of the proxy
+    assert again.confirm() is None
 
 
 def test_trainings_go_on_in_the_precision_that_was_told(make_study: Make) -> None:

@@ -98,6 +98,14 @@ def test_a_bound_that_was_set_chooses_the_winner(make_study: Make, searched: Stu
     assert make_study(pick=bound).winner().values["params"] == params[0]
 
 
+def test_a_bound_that_cannot_be_read_is_refused_before_a_study_is_made(
+    make_study: Make, tmp_path: Path
+) -> None:
+    with pytest.raises(SelectionError, match="limit 'rubbish' is not of the form"):
+        make_study(pick="rubbish")
+    assert not (tmp_path / "n.db").exists()
+
+
 def test_exporting_takes_the_winner_as_it_was_finished_last(searched: Study) -> None:
     model = searched.finish(epochs=1)
     report = searched.export(formats=["module"])
