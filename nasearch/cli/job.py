@@ -85,8 +85,8 @@ def hand_over(
     if train:
         study.finish(trial=trial, progress=progress)
     report = study.export(out, trial=trial, progress=progress)
-    number = study.winner().number if trial is None else trial
-    record = [record for record in study.finishes if record.number == number][-1]
+    key = None if trial is None else study.trial(trial).key
+    record = [record for record in study.finishes if key in (None, record.key)][-1]
     taught = "" if record.teacher is None else f", taught by trial {record.teacher}"
     progress.message(
         f"trial {record.number}{taught}: test accuracy {percent(record.test_accuracy)},"

@@ -59,7 +59,7 @@ def show_command(study: str | None, storage: str, as_json: bool) -> None:
     STUDY left out means the last one.
     """
     with load_study(study, storage) as loaded:
-        from nasearch.report.formatting import metric, percent
+        from nasearch.report.formatting import metric, percent, title
         from nasearch.study.reporting import fidelity_text
         from nasearch.study.summaries import summary_of
 
@@ -113,7 +113,8 @@ def show_command(study: str | None, storage: str, as_json: bool) -> None:
     table = plain_table(header=False)
     blocks = [f"{kind} of {origin}" for kind, origin in facts["plugins"].items()]
     best = summary.best_accuracy
-    accuracy = None if best is None else metric(summary.accuracy, best)
+    accuracy = None if best is None else f"{metric(summary.accuracy, best)} ({title(summary.accuracy)})"
+    del facts["accuracy"]  # stands beside it
     shown = {**facts, "plugins": blocks, "best_accuracy": accuracy, "finishes": finishes}
     for name, value in shown.items():
         table.add_row(name.replace("_", " "), Text(_shown(value)))

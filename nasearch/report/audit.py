@@ -15,10 +15,8 @@ without training, or a cost."""
 
 BEST = 1 / 3
 """The share of the networks, by their full training, within which agreement is looked at again."""
-
-
-LEAST_BEST = 3
-"""Networks of the best third below which no agreement is given: one pair agrees wholly or not at all."""
+LEAST = 3
+"""Networks below which no agreement is given: one pair agrees wholly or not at all."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,9 @@ class ProxyAgreement:
     """How far a proxy and the full training agree, over the networks that have both.
 
     Attributes:
-        tau: Kendall's; None where there are fewer than two networks.
-        rho: Spearman's.
-        best_tau: within the best third by the full training; None where fewer than `LEAST_BEST` have both.
+        tau: Kendall's; None where fewer than `LEAST` networks have both.
+        rho: Spearman's; likewise.
+        best_tau: within the best third by the full training; likewise.
         best_rho: likewise.
     """
 
@@ -99,6 +97,10 @@ class Audit:
         """Whether the verdict is an accuracy, a fraction in [0, 1]."""
         return self.verdict.endswith("accuracy")
 
+    def having(self, proxy: str) -> int:
+        """Networks of which a proxy, by its name, was known."""
+        return sum(proxy in network.known for network in self.networks)
+
     @property
     def best(self) -> int:
         """Networks of the best third."""
@@ -128,8 +130,8 @@ def agreements(networks: Sequence[AuditedNetwork], proxies: Sequence[Proxy]) -> 
             proxy,
             _agreement(kendall, ordered, proxy.name),
             _agreement(spearman, ordered, proxy.name),
-            _agreement(kendall, best, proxy.name, LEAST_BEST),
-            _agreement(spearman, best, proxy.name, LEAST_BEST),
+            _agreement(kendall, best, proxy.name),
+            _agreement(spearman, best, proxy.name),
         )
         for proxy in proxies
         if any(proxy.name in network.known for network in networks)
@@ -140,9 +142,8 @@ def _agreement(
     measure: Callable[[Sequence[float], Sequence[float]], Agreement],
     networks: Sequence[AuditedNetwork],
     proxy: str,
-    least: int = 2,
 ) -> Agreement | None:
     both = [network for network in networks if proxy in network.known]
-    if len(both) < least:
+    if len(both) < LEAST:
         return None
     return measure([network.known[proxy] for network in both], [network.accuracy for network in both])

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nasearch.pareto import DRAWS, LEAST_NETWORKS, Agreement
-from nasearch.report.audit import LEAST_BEST, Audit
+from nasearch.report.audit import LEAST, Audit
 from nasearch.report.formatting import MISSING, TITLES
 from nasearch.report.style import counted, plain_table
 from nasearch.report.tables import scores_json
@@ -31,7 +31,7 @@ def proxy_words(audit: Audit | None, proxy: str | None = None) -> str:
         return NOT_MADE
     row = audit.row(audit.verdict if proxy is None else proxy)
     if row is None or row.tau is None:
-        have = sum((proxy or audit.verdict) in network.known for network in audit.networks)
+        have = audit.having(proxy or audit.verdict)
         return f"held against {counted(have, 'full training')}, too few for a tau" if have else NOT_MADE
     return f"tau with full training {in_words(row.tau)}"
 
@@ -54,7 +54,7 @@ def cells(audit: Audit) -> list[tuple[str, ...]]:
     return [
         (
             TITLES.get(row.proxy.name, row.proxy.name),
-            str(row.tau.n if row.tau is not None else 0),
+            str(audit.having(row.proxy.name)),
             *(
                 MISSING if found is None else found.text
                 for found in (row.tau, row.rho, row.best_tau, row.best_rho)
@@ -74,7 +74,7 @@ def audit_line(audit: Audit) -> str:
 
 def notes(audit: Audit) -> list[str]:
     """What is to be said below the table, a sentence or two each."""
-    few = ": too few for a tau" if audit.best < LEAST_BEST else ""
+    few = ": too few for a tau" if audit.best < LEAST else ""
     seed = ", with another seed than in the study" if audit.trained_in_study else ""
     found = [
         "Tau: pairs of networks that the proxy orders as the full training does, less those that it turns.",
@@ -83,7 +83,7 @@ def notes(audit: Audit) -> list[str]:
         "Costs are no proxies of the study: one that orders no better than they do is worth nothing.",
         f"Each network was trained once{seed}: chance makes every tau smaller.",
     ]
-    short = [row for row in audit.rows if row.tau is not None and row.tau.n < len(audit.networks)]
+    short = [row for row in audit.rows if audit.having(row.proxy.name) < len(audit.networks)]
     raced = ", ".join(row.proxy.name for row in short if row.proxy.kind in ("rung", "verdict"))
     if raced:
         found.append(f"{raced}: of networks that came so far; they are more alike, which makes tau smaller.")

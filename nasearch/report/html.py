@@ -309,7 +309,7 @@ def _limits(figure: go.Figure, picture: FrontPicture, panel: Panel, column: int)
 
 def _table(picture: FrontPicture) -> str:
     names = [objective.name for objective in picture.objectives]
-    rows = layout.front_rows(picture.rows, layout.panels(picture)[0])
+    rows = tables.front_and_winner(picture)
     columns = formatting.metric_names([*rows, *picture.references], names)
     head = "".join(
         f"<th>{html.escape(text)}</th>" for text in ["trial", *map(formatting.title, columns), "network"]

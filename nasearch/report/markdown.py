@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from nasearch.report import audit_text, equal_budget, formatting, layout, tables
 from nasearch.report.content import (
     FrontPicture,
-    FrontRow,
     LatencyFacts,
     StudyReport,
     TrainedFacts,
@@ -135,7 +134,7 @@ def _fronts(report: StudyReport) -> list[str]:
 
 
 def _front(report: StudyReport, picture: FrontPicture) -> list[str]:
-    rows = _shown(picture)
+    rows = tables.front_and_winner(picture)
     if not rows:
         return ["No candidate was measured completely, so there is no front."]
     names = formatting.metric_names(rows, [objective.name for objective in picture.objectives])
@@ -155,10 +154,6 @@ def _front(report: StudyReport, picture: FrontPicture) -> list[str]:
     return lines
 
 
-def _shown(picture: FrontPicture) -> list[FrontRow]:
-    return layout.front_rows(picture.rows, layout.panels(picture)[0])
-
-
 def _corner(name: str) -> str:
     """What the loss of a quality is called."""
     return "error" if formatting.is_accuracy(name) else f"1 less {formatting.title(name)}"
@@ -175,15 +170,16 @@ def _whose(report: StudyReport, picture: FrontPicture) -> str:
 
 def _scores(report: StudyReport) -> list[str]:
     """What was told of the front without training; nothing where no network of it has scores."""
-    rows = [row for row in _shown(report.picture) if row.scores]
+    rows = [row for row in tables.front_and_winner(report.picture) if row.scores]
     if not rows:
         return []
     names = formatting.score_names(rows)
     body = [(str(row.number), *tables.score_cells(row, names)) for row in rows]
+    trust = [_text(audit_text.proxy_words(report.audit, name)) for name in names]
     return [
         "## Scores without training",
         "",
-        *_table(("trial", *map(_code, names)), body),
+        *_table(("trial", *map(_code, names)), [*body, ("how far to be trusted", *trust)]),
         "",
         "More is taken to be better. Scores tell bad networks from good ones; among the best they hardly say",
         "which is better, and no accuracy here is one.",

@@ -81,7 +81,7 @@ def _draw(axes: Any, picture: FrontPicture, rows: list[FrontRow], panel: Panel, 
         color=GREY,
         alpha=0.45,
         lw=0,
-        label="dominated",
+        label="dominated" if behind else "_none",
     )
     if len(picture.objectives) <= 2:
         _steps(axes, picture, rows, front, panel)

@@ -39,7 +39,7 @@ def front_table(picture: FrontPicture, width: int | None = None, *, scores: bool
         scores: whether scores without training have columns of their own.
     """
     objectives, references = _names(picture), picture.references
-    shown = [row for row in cheapest_first(picture.rows, objectives) if row.is_front]
+    shown = front_and_winner(picture)
     scored = formatting.score_names(shown) if scores else []
     every: list[FrontRow | Reference] = [*shown, *references]
     marks = max([0, *(len(mark(row)) for row in shown), 9 if references else 0])
@@ -254,7 +254,13 @@ def _names(picture: FrontPicture) -> list[str]:
 
 
 def _rows_json(picture: FrontPicture) -> list[Json]:
-    return [row_json(row) for row in cheapest_first(picture.rows, _names(picture)) if row.is_front]
+    return [row_json(row) for row in front_and_winner(picture)]
+
+
+def front_and_winner(picture: FrontPicture) -> list[FrontRow]:
+    """The rows of a front, cheapest first, and the winner where it was chosen from elsewhere."""
+    rows = cheapest_first(picture.rows, _names(picture))
+    return [row for row in rows if row.is_front or row.is_winner]
 
 
 def cheapest_first(rows: Sequence[FrontRow], objectives: Sequence[str]) -> list[FrontRow]:

@@ -43,7 +43,7 @@ class Auditable:
     Attributes:
         trial: the first of the network that is complete or was raced out.
         accuracy: in the study; of one that was raced out, the last that it reached.
-        is_front: whether it is on the front.
+        is_front: whether it is on the front, or on that of the confirmed.
     """
 
     trial: TrialRecord
@@ -180,7 +180,7 @@ def verdict_name(study: Study) -> str:
 
 def auditable(study: Study) -> list[Auditable]:
     """Every distinct network of a study that has an accuracy of some kind, in the order of the trials."""
-    front = {trial.key for trial in study.front()}
+    front = {trial.key for trial in (*study.front(), *study.confirmed_front())}
     found: dict[str, Auditable] = {}
     for trial in study.trials():
         if trial.outcome == "complete":

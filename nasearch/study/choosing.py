@@ -47,6 +47,12 @@ def choose(study: Study, pick: str | None) -> TrialRecord:
         ) from problem
 
 
+def by_number(study: Study, number: int) -> TrialRecord:
+    """A trial, with the accuracy of its own training if it was confirmed; StudyError if there is none."""
+    trial = study.trial(number)
+    return next((each for each in study.confirmed() if each.key == trial.key), trial)
+
+
 def most_accurate(
     study: Study, trials: Sequence[TrialRecord], limit: Limit, what: str = "trials"
 ) -> TrialRecord:
@@ -71,7 +77,12 @@ def most_accurate(
 
 
 def picked(study: Study, limit: Limit) -> TrialRecord | None:
-    """Who a bound would choose if none were confirmed; None where nothing keeps it."""
+    """Who a bound would choose if none were confirmed; None where nothing keeps it.
+
+    None, too, for a bound on accuracy where the proxy's is not that of trained networks.
+    """
+    if limit.metric == "accuracy" and not study.proxy.trains:
+        return None
     try:
         return most_accurate(study, distinct(study), limit)
     except SelectionError:
@@ -97,8 +108,13 @@ def why(study: Study, number: int | None, pick: str | None) -> str:
 
 
 def teacher_of(study: Study, winner: TrialRecord) -> TrialRecord | None:
-    """The most accurate network of the front; the next most accurate of all if that is the winner."""
-    judged = study.confirmed() or distinct(study)
+    """The most accurate network of the front; the next most accurate of all if that is the winner.
+
+    Of confirmed ones where there are others than the winner, else of all candidates by the proxy.
+    """
+    judged: Sequence[TrialRecord] = study.confirmed()
+    if all(trial.key == winner.key for trial in judged):
+        judged = distinct(study)
     on_front = front_of(judged, study.objectives)
     front_others = [trial for trial in on_front if trial.key != winner.key]
     others = [trial for trial in judged if trial.key != winner.key]

@@ -118,10 +118,16 @@ def _tell(study: Study, progress: Progress) -> None:
 
 
 def still_to_confirm(study: Study) -> tuple[int, int]:
-    """Networks whose confirmation was asked for last and has no outcome yet, and how many were asked for."""
+    """Networks whose confirmation was asked for last and has no outcome yet, and how many were asked for.
+
+    Before the first confirming as many as the settings ask for; none where they ask for none.
+    """
+    if study.proxy.trains or study.identity.kinship is not None or not study.settings.confirms:
+        return 0, 0
     sibling = find_given(study, "confirmed")
     if sibling is None:
-        return 0, 0
+        wanted_yet = min(study.settings.confirms, len(distinct(study)))
+        return wanted_yet, wanted_yet
     wanted: list[str] = sibling._optuna.user_attrs.get(WANTED, [])
     return len(_unmeasured(sibling, wanted)), len(wanted)
 

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 NOTE = "nasearch:told"
 """Under this user attribute Optuna's study holds what it was told last of the settings that it keeps."""
 
+FINISHED = "nasearch:finished"
+"""Under this one it holds the id of the finish that was asked for last, trained then or read back."""
+
 
 class Parts:
     """A study in its store, opened. `Study` adds what can be done with it, and is the only one to do so.
@@ -205,7 +208,7 @@ class Parts:
 
     @property
     def command(self) -> str:
-        """The command line that ran this study first, empty if a program did."""
+        """The command line that ran this study last, empty if programs did."""
         return str(self._optuna.user_attrs.get("nasearch:command", ""))
 
     def close(self) -> None:
@@ -265,5 +268,5 @@ class Parts:
         if self.settings.proposer not in self.samplers:
             self._optuna.set_user_attr("nasearch:samplers", [*self.samplers, self.settings.proposer])
         self._note_told()
-        if command and not self.command:
+        if command and self.command != command:
             self._optuna.set_user_attr("nasearch:command", command)

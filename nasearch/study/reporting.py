@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nasearch.pareto import hypervolume, losses
 from nasearch.report.audit_text import AUDIT_PICTURE, proxy_words
 from nasearch.report.content import (
     REPORT,
@@ -25,7 +27,6 @@ from nasearch.report.content import (
     WinnerFacts,
 )
 from nasearch.report.formatting import CONFIRMED, title
-from nasearch.study.board import Board
 from nasearch.study.choosing import distinct
 from nasearch.study.confirming import still_to_confirm
 from nasearch.study.environment import versions
@@ -141,7 +142,11 @@ def _pictures(study: Study, audit: Audit | None) -> tuple[FrontPicture, ...]:
         hypervolume=study.hypervolume(),
         reference=study.reference(),
     )
-    return (candidates,) if confirmed is None else (confirmed, candidates)
+    if confirmed is not None:  # whose front has the knee
+        plain = tuple(replace(row, is_knee=False) for row in rows)
+        return confirmed, replace(candidates, rows=plain)
+    left, wanted = still_to_confirm(study)
+    return (replace(candidates, left=left, wanted=wanted),)
 
 
 def _confirmed_picture(study: Study, rows: Sequence[FrontRow], audit: Audit | None) -> FrontPicture | None:
@@ -153,10 +158,9 @@ def _confirmed_picture(study: Study, rows: Sequence[FrontRow], audit: Audit | No
     with sibling:
         outcomes = {trial.key: trial for trial in sibling.trials()}
         fidelity = f"{fidelity_text(sibling)} (study {sibling.name})"
-    board = Board(study.objectives, study.limits, len(study.classes))
-    for trial in trials:
-        board.add(trial.key, trial.values)
-    front = {trial.key for trial in study.confirmed_front()}
+    front, corner = study.confirmed_front(), study.reference()  # one box for both fronts
+    table = losses([[each.values[o.name] for o in study.objectives] for each in front], study.objectives)
+    keys = {trial.key for trial in front}
     by_number = {row.number: row for row in rows}
     left, wanted = still_to_confirm(study)
     return FrontPicture(
@@ -171,7 +175,7 @@ def _confirmed_picture(study: Study, rows: Sequence[FrontRow], audit: Audit | No
                 outcome=outcomes[trial.key].outcome,
                 reason=outcomes[trial.key].reason or "",
                 seconds=outcomes[trial.key].seconds,
-                is_front=trial.key in front,
+                is_front=trial.key in keys,
             )
             for trial in distinct(study)
             if trial.key in outcomes
@@ -182,8 +186,8 @@ def _confirmed_picture(study: Study, rows: Sequence[FrontRow], audit: Audit | No
         kind="confirmed",
         wanted=wanted,
         left=left,
-        hypervolume=board.hypervolume(),
-        reference=board.reference(),
+        hypervolume=hypervolume(table, corner) / math.prod(corner),
+        reference=corner,
     )
 
 

@@ -23,7 +23,7 @@ from nasearch.study.choosing import choose, front_of, knee_of
 from nasearch.study.environment import deterministic
 from nasearch.study.folders import check_folder, folder_of
 from nasearch.study.identity import Identity, claim, default_name, find, free_name
-from nasearch.study.parts import Parts
+from nasearch.study.parts import FINISHED, Parts
 from nasearch.study.progress import Progress, RunSummary
 from nasearch.study.proxies.names import accuracy_of
 from nasearch.study.settings import DEFAULT_STORAGE, StudySettings
@@ -483,7 +483,7 @@ class Study(Parts):
     # handing over
 
     def measure_front_latency(self, progress: Progress | None = None) -> None:
-        """Time the networks of the front, and the references, on the study's device where they were not."""
+        """Time the front to choose from, winners and references on the study's device where they were not."""
         from nasearch.study.timing import time_front
 
         with self._owned("timing"):
@@ -546,8 +546,12 @@ class Study(Parts):
 
     @property
     def finishes(self) -> list[FinishRecord]:
-        """Every full training of a winner, with its reading of the test split, oldest first."""
-        return self._store.finishes(self._record.id)
+        """Every full training of a winner, with its reading of the test split, oldest first.
+
+        The last is what was finished last: one that was read back in the place of a training goes there.
+        """
+        last = self._optuna.user_attrs.get(FINISHED)
+        return sorted(self._store.finishes(self._record.id), key=lambda record: record.id == last)
 
     def export(
         self,

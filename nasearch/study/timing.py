@@ -42,7 +42,7 @@ def time_front(study: Study, progress: Progress) -> None:
     if not study.proxy.times_here:
         return
     trials = [
-        *study.front(),
+        *(study.confirmed_front() or study.front()),
         *study.confirmed_front(),
         *(study.trial(each.number) for each in study.finishes),
     ]

@@ -38,9 +38,8 @@ class Training:
 def trainings_of(study: Study, number: int) -> tuple[Training, ...]:
     """The trainings of a trial's network; errors as in the `Study`."""
     key = study.trial(number).key
-    if study.identity.kinship is not None:
-        return ()
-    beside = [_given(study, role, key) for role in ("confirmed", "audit")]
+    is_sibling = study.identity.kinship is not None
+    beside = [] if is_sibling else [_given(study, role, key) for role in ("confirmed", "audit")]
     finished = [each for record in study.finishes for each in _finished(study, record, number)]
     return (*(each for each in beside if each is not None), *finished)
 

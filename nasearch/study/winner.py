@@ -19,10 +19,11 @@ from nasearch.errors import StudyError, TrainingError
 from nasearch.measure import describe_device
 from nasearch.nets import Network, Normalized, build
 from nasearch.store.records import FinishRecord, TrialRecord
-from nasearch.study.choosing import choose, teacher_of, why
+from nasearch.study.choosing import by_number, choose, teacher_of, why
 from nasearch.study.confirming import still_to_confirm
 from nasearch.study.environment import versions
 from nasearch.study.given import Start, long_recipe
+from nasearch.study.parts import FINISHED
 from nasearch.study.progress import Progress
 from nasearch.study.proxies.names import accuracy_of
 from nasearch.study.search import training_seed
@@ -73,7 +74,7 @@ def finish(
 
     Arguments and errors as in the `Study`; what is None is as the study's settings say.
     """
-    winner = choose(study, pick or study.settings.pick) if number is None else study.trial(number)
+    winner = choose(study, pick or study.settings.pick) if number is None else by_number(study, number)
     left, wanted = still_to_confirm(study) if number is None else (0, 0)
     if left:
         progress.message(f"{left} of {wanted} still to be confirmed: the winner is chosen among the others")
@@ -100,12 +101,13 @@ def finish(
         training["start"] = start.text
     earlier = _finished_before(study, training)
     if earlier is None and start is not None and not study.proxy.has_start(study):
-        progress.message(f"what the networks of {study.name!r} begin with is gone: fresh weights instead")
+        progress.message(f"{start.text} are gone or others now: teacher and winner begin with fresh weights")
         start = None
         del training["start"]
         earlier = _finished_before(study, training)
     if earlier is not None:
         progress.message(f"trial {winner.number} was finished before; its weights are read back")
+        study._optuna.set_user_attr(FINISHED, earlier.record.id)
         return earlier
 
     teacher = None
@@ -136,6 +138,7 @@ def finish(
             "versions": versions(),
         },
     )
+    study._optuna.set_user_attr(FINISHED, record.id)
     return Finished(_as_model(study, student.network), record)
 
 

@@ -158,7 +158,7 @@ def train_supernet(
     seed: int = 0,
     precision: str = "float32",
     on_epoch: OnEpoch | None = None,
-    checkpoint: Path | None = None,
+    checkpoint: str | Path | None = None,
     on_fact: OnFact | None = None,
 ) -> SupernetResult:
     """Train all networks of a space together, in place.
@@ -197,7 +197,7 @@ def train_supernet(
         run = _Run(supernet.to(device), dataset, recipe, device, seed)
         run.between, run.precision = (largest, smallest), precision
         if checkpoint is not None:
-            run.take_up(checkpoint, on_fact)
+            run.take_up(Path(checkpoint), on_fact)
         return run.all_epochs(on_epoch)
 
 

@@ -193,10 +193,10 @@ def test_what_was_raced_out_gives_its_rungs(make_study: Make, monkeypatch: pytes
         return Verdict(False, "stopped") if max(curve) == 1 and len(seen) == 2 else GO_ON
 
     monkeypatch.setattr(Race, "judge", judge)
-    study.run(budget=3)
+    study.run(budget=4)
     assert study.outcomes()["raced_out"] == 1
     monkeypatch.undo()
-    found = study.audit(n=3, epochs=1)
+    found = study.audit(n=4, epochs=1)
     (stopped,) = [network for network in found.networks if "proxy accuracy" not in network.known]
     assert set(stopped.known) == {"epoch 1", "params", "macs"}
     rung, verdict = found.row("epoch 1"), found.row("proxy accuracy")
@@ -204,7 +204,7 @@ def test_what_was_raced_out_gives_its_rungs(make_study: Make, monkeypatch: pytes
     assert verdict is not None
     assert rung.tau is not None
     assert verdict.tau is not None
-    assert (rung.tau.n, verdict.tau.n) == (3, 2)
+    assert (rung.tau.n, verdict.tau.n) == (4, 3)
 
 
 def test_scores_are_held_against_it_too_and_kept(make_study: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,14 +20,14 @@ from safetensors.torch import load_file
 from nasearch.errors import SelectionError, SettingsError, StudyError, TrainingError
 from nasearch.executors import InProcess
 from nasearch.nets import Subnet, Supernet
-from nasearch.pareto import Objective, parse_objectives
+from nasearch.pareto import Objective, parse_limit, parse_objectives
 from nasearch.report.audit_text import proxy_words
 from nasearch.report.layout import subtitle
 from nasearch.report.tables import front_json, front_table
 from nasearch.store import Store
 from nasearch.store.records import TrialRecord
 from nasearch.study import Progress, Study, StudySettings, supernets
-from nasearch.study.choosing import why
+from nasearch.study.choosing import picked, why
 from nasearch.study.confirming import best_of
 from nasearch.study.given import find_given, open_given
 from nasearch.study.places import places_of
@@ -531,6 +531,45 @@ def test_the_confirmed_are_held_against_full_trainings_apart(inherit: Make) -> N
     (text,) = [each.read_text(encoding="utf-8") for each in study.report() if each.name == "report.md"]
     assert f"(study s.confirmed); {picture.agreement}" in text
     assert "- Confirmed: of the audited networks that were" in text
+
+
+def test_the_accuracy_of_a_network_by_number_is_that_of_its_name(inherit: Make) -> None:
+    study = inherit()
+    study.run(budget=5)
+    own = {trial.number: trial.values["accuracy"] for trial in study.confirmed()}
+    alone = next(trial for trial in study.trials() if trial.number not in own)
+    for number, accuracy, name in (
+        *((number, accuracy, "confirmed accuracy") for number, accuracy in own.items()),
+        (alone.number, alone.values["accuracy"], "inherited accuracy"),
+    ):
+        study.finish(trial=number, epochs=1, teacher=False)
+        facts = study.finishes[-1].details["winner"]
+        assert (facts["proxy_accuracy"], facts["proxy_name"]) == (accuracy, name)
+
+
+def test_a_bound_on_accuracy_asks_for_no_inherited_one(inherit: Make) -> None:
+    study = inherit(confirm=0)
+    study.run(budget=3)
+    assert all(trial.values["accuracy"] > 0.01 for trial in study.trials())
+    assert picked(study, parse_limit("accuracy >= 1%")) is None
+    assert picked(study, parse_limit("macs >= 1")) is not None
+
+
+def test_one_confirmed_network_is_taught_by_another_candidate(inherit: Make) -> None:
+    study = inherit(confirm=1)
+    study.run(budget=4)
+    study.finish(epochs=1)
+    assert study.finishes[-1].teacher is not None
+
+
+def test_what_is_to_be_confirmed_is_said_before_the_first_is(inherit: Make) -> None:
+    study = inherit(confirm=3)
+    with pytest.raises(KeyboardInterrupt):
+        study.run(budget=4, progress=Stopping(4))
+    (picture,) = pictures_of(study)
+    assert (picture.left, picture.wanted) == (3, 3)
+    study.settings = study.settings.merge(confirm=0)
+    assert pictures_of(study)[0].so_far == ""
 
 
 def test_a_study_that_trains_has_nothing_to_confirm(make_study: Make) -> None:

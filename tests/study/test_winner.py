@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,11 +10,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file
 
+from nasearch.cli.main import main
 from nasearch.errors import SelectionError, StudyError, TrainingError
 from nasearch.nets import Normalized
 from nasearch.study import Progress, Study
+from nasearch.study.reporting import rows_of
 from nasearch.training import evaluate
 
 Make = Callable[..., Study]
@@ -78,7 +82,7 @@ def test_recipe_epochs_and_teacher_are_said_to_finish_or_set_before(make_study: 
     study.finish()
     study.finish(recipe="full", epochs=2, teacher=True)
     study.finish()  # the first one again
-    told, said = study.finishes
+    said, told = study.finishes  # what was finished last is the last
     assert told.teacher is None
     assert (told.details["training"]["recipe"]["lr"], told.details["winner"]["epochs"]) == (0.001, 1)
     assert said.teacher is not None
@@ -113,6 +117,30 @@ def test_exporting_takes_the_winner_as_it_was_finished_last(searched: Study) -> 
     written = load_file(report.directory / "weights.safetensors")
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, written[name]), name
+
+
+def test_what_is_read_back_is_what_is_handed_over(searched: Study, tmp_path: Path) -> None:
+    knee, other = searched.winner(), next(t for t in searched.front() if t.number != searched.winner().number)
+    searched.finish(epochs=1)
+    searched.finish(trial=other.number, epochs=1)
+    searched.finish(epochs=1)  # read back
+    assert len(searched.finishes) == 2
+    report = searched.export(tmp_path / "knee", formats=["module"])
+    metadata = json.loads((report.directory / "metadata.json").read_text(encoding="utf-8"))
+    assert metadata["trial"] == knee.number
+    with Study.load("s", storage=searched.settings.storage) as loaded:
+        assert [record.number for record in loaded.finishes] == [other.number, knee.number]
+        (winner,) = [row.number for row in rows_of(loaded) if row.is_winner]
+        assert winner == knee.number
+
+
+def test_exporting_what_is_no_knee_says_what_it_wrote(searched: Study, tmp_path: Path) -> None:
+    other = next(t for t in searched.front() if t.number != searched.winner().number)
+    searched.finish(trial=other.number, epochs=1)
+    words = ["export", "s", "--storage", searched.settings.storage, "--out", str(tmp_path / "x")]
+    result = CliRunner().invoke(main, [*words, "--format", "module"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert f"trial {other.number}" in result.stdout
 
 
 def test_a_lone_network_is_trained_without_a_teacher(make_study: Make) -> None:

@@ -96,6 +96,10 @@ def test_the_knee_of_the_confirmed_stands_in_a_front_and_is_timed(
     [
         ({"references": ["resnet18"]}, "references are resnet18; a score is on its space"),
         ({"racing": True}, "racing is on; expected it off"),
+        (
+            {"limits": ["accuracy >= 45%"]},
+            "limit 'accuracy >= 45%' and proxy zero-cost, which trains no candidate",
+        ),
         ({"workers": 2}, "workers is 2 and confirm is 0; expected 1 worker, or some to confirm"),
     ],
 )

@@ -12,6 +12,7 @@ from nasearch.errors import SettingsError
 from nasearch.executors import Executor
 from nasearch.measure import Latency, timed_by
 from nasearch.measure.trained import AnyFidelity
+from nasearch.pareto import parse_limits
 from nasearch.space import Architecture, SearchSpace
 from nasearch.store import Store
 from nasearch.study.identity import Identity
@@ -179,7 +180,16 @@ class Untrained(StudyProxy):
         return SettingsError(f"references are {', '.join(networks)}; {self.scale}: {remedy}")
 
     def check(self, space: SearchSpace, dataset: Dataset | None) -> None:
-        """Refuse several workers where nothing is trained; those that are confirmed may have them."""
+        """Refuse limits on an accuracy that is none, and several workers where nothing is trained.
+
+        Candidates that are confirmed may have workers.
+        """
+        for limit in parse_limits((*space.limits, *self.settings.limits)):
+            if limit.metric == "accuracy":
+                raise SettingsError(
+                    f"limit {limit.text!r} and proxy {self.settings.proxy}, which trains no candidate; "
+                    f"expected limits on costs: what is trained can be chosen with --pick {limit.text!r}"
+                )
         workers = self.settings.workers or 1
         if workers > 1 and not self.settings.confirms:
             raise SettingsError(
