@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 
 import optuna
 from optuna.trial import FrozenTrial
 
 from nasearch.errors import StudyError
+from nasearch.space import Architecture
 from nasearch.store import Store
 from nasearch.store.records import MeasurementRecord, StudyRecord, TrialRecord
 from nasearch.study import ledger
@@ -18,6 +20,7 @@ class History:
 
     def __init__(self, store: Store, record: StudyRecord, study: optuna.Study) -> None:
         self._store, self._id, self._name, self._study = store, record.id, record.name, study
+        self._read = cache(Architecture.from_json)
 
     def trials(self, *, curves: bool = False) -> tuple[TrialRecord, ...]:
         """Every trial that has an architecture, by number; with learning curves if asked."""
@@ -29,7 +32,12 @@ class History:
         for frozen in self._frozen():
             key = frozen.user_attrs.get(ledger.KEY, "")
             record = ledger.record_of(
-                frozen, measurements.get(key), latencies.get(key), points.get(key, ()), scores.get(key)
+                frozen,
+                measurements.get(key),
+                latencies.get(key),
+                points.get(key, ()),
+                scores.get(key),
+                read=self._read,
             )
             if record is not None:
                 found.append(record)
@@ -56,7 +64,8 @@ class History:
             raise StudyError(f"study {self._name!r} has no trial {number}; expected 0 to {last}")
         key = frozen.user_attrs.get(ledger.KEY, "")
         measurement, latency, curve = self._store.measured(self._id, key)
-        record = ledger.record_of(frozen, measurement, latency, curve, self._store.scores.of(self._id, key))
+        scores = self._store.scores.of(self._id, key)
+        record = ledger.record_of(frozen, measurement, latency, curve, scores, read=self._read)
         if record is None:
             raise StudyError(f"trial {number} of {self._name!r} was interrupted before it had a network")
         return record, measurement

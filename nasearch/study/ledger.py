@@ -7,7 +7,7 @@ a study of ours. What we add are user attributes, which the dashboard shows, and
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optuna
@@ -151,8 +151,13 @@ def record_of(
     latency: Mapping[str, Any] | None,
     curve: tuple[CurveRow, ...] = (),
     scores: Mapping[str, float] | None = None,
+    *,
+    read: Callable[[str], Architecture] = Architecture.from_json,
 ) -> TrialRecord | None:
-    """What reports see of a trial; None for one that died before it had an architecture."""
+    """What reports see of a trial; None for one that died before it had an architecture.
+
+    `read` reads architectures; whoever asks again and again keeps what was read.
+    """
     text = trial.user_attrs.get(ARCHITECTURE)
     if text is None:
         return None
@@ -168,7 +173,7 @@ def record_of(
         number=trial.number,
         outcome=outcome_of(trial),
         key=attrs[KEY],
-        architecture=Architecture.from_json(text),
+        architecture=read(text),
         values=values,
         scores=dict(scores or {}),
         seconds=measurement.seconds if measurement is not None and own else None,
