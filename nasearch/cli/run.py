@@ -25,6 +25,9 @@ def command(ctx: click.Context, study_file: Path | None, as_json: bool, **option
     """
     settings = StudySettings.load(study_file) if study_file else StudySettings()
     settings = settings.merge(**given_only(options))
+    _, is_file, path = settings.storage.partition("sqlite:///")
+    if is_file and not Path(path).exists():  # no study was told anything before
+        settings.check_whole()
 
     # Only now: wrong settings are told before torch is imported.
     from nasearch.cli.job import run_job

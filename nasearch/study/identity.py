@@ -241,17 +241,21 @@ def free_name(store: Store, name: str) -> str:
     return wanted
 
 
-def claim(store: Store, name: str, identity: Identity) -> StudyRecord:
-    """The store's row of a study: the one that is there, or a new one.
+def known(store: Store, name: str, identity: Identity) -> StudyRecord | None:
+    """The store's row of a study; None where it has none of that name.
 
     Raises:
         StudyError: if the name belongs to a study with other fixed parts.
     """
     record = store.find_study(name)
-    if record is None:
-        return store.create_study(name, identity.to_dict())
-    Identity.from_dict(record.identity).check_same(identity, name)
+    if record is not None:
+        Identity.from_dict(record.identity).check_same(identity, name)
     return record
+
+
+def claim(store: Store, name: str, identity: Identity) -> StudyRecord:
+    """The store's row of a study: the one that is there, or a new one; errors as in `known`."""
+    return known(store, name, identity) or store.create_study(name, identity.to_dict())
 
 
 def find(store: Store, name: str | None) -> StudyRecord:

@@ -23,6 +23,7 @@ from nasearch.study.history import History
 from nasearch.study.identity import Identity
 from nasearch.study.proxies.names import named
 from nasearch.study.settings import NO_IMAGES, StudySettings
+from nasearch.study.told import NOTE, told_in
 
 if TYPE_CHECKING:
     from nasearch.data import Dataset
@@ -31,11 +32,8 @@ if TYPE_CHECKING:
     from nasearch.study.references import Known
     from nasearch.training import Recipe
 
-NOTE = "nasearch:told"
-"""Under this user attribute Optuna's study holds what it was told last of the settings that it keeps."""
-
 FINISHED = "nasearch:finished"
-"""Under this one it holds the id of the finish that was asked for last, trained then or read back."""
+"""Under this user attribute Optuna's study holds the id of the finish asked for last, trained or not."""
 
 
 class Parts:
@@ -250,13 +248,8 @@ class Parts:
 
     @property
     def _told(self) -> dict[str, Any]:
-        """What was said last of the settings that a study keeps; of one older than the note what is known."""
-        attributes = self._optuna.user_attrs
-        if NOTE in attributes:
-            return dict(attributes[NOTE])
-        sampler = {"sampler": self.samplers[-1]} if self.samplers else {}
-        races = attributes.get("nasearch:racing")
-        return {**sampler, **({} if races is None else {"racing": races})}
+        """What was said last of the settings that a study keeps."""
+        return told_in(self._optuna.user_attrs, self.identity)
 
     def _note_told(self) -> None:
         """Keep what the settings say, for those who go on with the study."""

@@ -197,11 +197,8 @@ class StudySettings:
                 "which several candidates end is chance, and with it what is proposed next"
             )
         self._check_proxy()
-        if self.features and self.proposer != "surrogate":
-            raise SettingsError(
-                f"features is on and sampler is {self.proposer!r}; expected surrogate, which alone has a "
-                "model that they could tell something"
-            )
+        if self.sampler is not None or self.fresh:
+            self.check_whole()
         if self.supernet_epochs is not None and self.supernet_time is not None:
             raise SettingsError(
                 f"supernet_epochs is {self.supernet_epochs} and supernet_time is {self.supernet_time}; "
@@ -215,6 +212,18 @@ class StudySettings:
             raise SettingsError(
                 f"study is {self.study!r}; expected a name of letters, digits, '.', '_', '+' and '-' "
                 "that begins with a letter and is no number"
+            )
+
+    def check_whole(self) -> None:
+        """Refuse settings that do not go together once it is known what a study was told before (`after`).
+
+        Raises:
+            SettingsError: naming both.
+        """
+        if self.features and self.proposer != "surrogate":
+            raise SettingsError(
+                f"features is on and sampler is {self.proposer!r}; expected surrogate, which alone has a "
+                "model that they could tell something"
             )
 
     def _check_proxy(self) -> None:
@@ -269,7 +278,11 @@ class StudySettings:
     @property
     def told(self) -> dict[str, Any]:
         """What is said of the settings that a study keeps, as plain data; files by their absolute paths."""
-        said = {name: value for name in KEPT if (value := getattr(self, name)) is not None}
+        said: dict[str, Any] = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name in KEPT
+            if (value := getattr(self, name)) is not None
+        }
         recipe = said.get("winner_recipe", "")
         if recipe.endswith((".yaml", ".yml")):
             said["winner_recipe"] = str(Path(recipe).expanduser().resolve())

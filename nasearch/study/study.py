@@ -22,11 +22,12 @@ from nasearch.study.board import Board
 from nasearch.study.choosing import choose, front_of, knee_of
 from nasearch.study.environment import deterministic
 from nasearch.study.folders import check_folder, folder_of
-from nasearch.study.identity import Identity, claim, default_name, find, free_name
+from nasearch.study.identity import Identity, claim, default_name, find, free_name, known
 from nasearch.study.parts import FINISHED, Parts
 from nasearch.study.progress import Progress, RunSummary
 from nasearch.study.proxies.names import accuracy_of
 from nasearch.study.settings import DEFAULT_STORAGE, StudySettings
+from nasearch.study.told import told_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -170,10 +171,14 @@ class Study(Parts):
         try:
             name = free_name(store, name) if settings.fresh else name
             check_folder(folder_of(settings, name), name)
-            record = claim(store, name, identity)
-            study = cls(store, record, space, settings, dataset, references, proxy)
-            study.settings = settings.after(study._told)
-            study.recalled = settings.recalled(study._told)
+            record = known(store, name, identity)
+            told = {} if record is None else told_of(store, record)
+            whole = proxy.settings = settings.after(told)
+            whole.check_whole()
+            proxy.check_settings()
+            record = record or claim(store, name, identity)
+            study = cls(store, record, space, whole, dataset, references, proxy)
+            study.recalled = settings.recalled(told)
             study.identity.check_sampler(study.settings.proposer, name)
             if not study.samplers:  # never run: what is said now holds until it is
                 study._note_told()
@@ -221,7 +226,7 @@ class Study(Parts):
                 budget=max(1, store.budget_used(record.id)),
             )
             study = cls(store, record, space, settings, dataset)
-            study.settings = settings.after({"sampler": identity.found["sampler"], **study._told})
+            study.settings = settings.after(study._told)
             return study
         except BaseException:
             store.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,8 +14,8 @@ import pytest
 
 from nasearch.errors import SettingsError
 from nasearch.study import Study, StudySettings, ledger
-from nasearch.study.parts import NOTE
 from nasearch.study.settings import KEPT
+from nasearch.study.told import NOTE
 
 Make = Callable[..., Study]
 
@@ -92,6 +94,58 @@ def test_features_and_racing_go_with_the_sampler(make_study: Make) -> None:
         make_study(sampler="random", features=True)
 
 
+def test_settings_are_checked_with_what_was_told_before(make_study: Make, scored: list[str]) -> None:
+    def made(name: str, **given: Any) -> Study:
+        return make_study(name, **{"proxy": "zero-cost", "sampler": None, **given})
+
+    made("s", sampler="surrogate", confirm=0).run(budget=1)
+    assert made("s", features=True).settings.features
+    with pytest.raises(SettingsError, match="workers is 2 and confirm is 0; expected 1 worker"):
+        made("s", workers=2)
+    assert made("s", workers=2, confirm=1).settings.confirms == 1
+    for given in ({}, {"fresh": True}):
+        with pytest.raises(SettingsError, match="features is on and sampler is 'evolution'; expected surr"):
+            made("t", features=True, **given)
+    assert [record.name for record in Study.records(made("s").settings.storage)] == ["s"]
+
+
+def test_what_does_not_go_together_is_said_at_once_where_nothing_was_told(tmp_path: Path) -> None:
+    code = (
+        "import sys; from nasearch.cli.main import main\n"
+        "try: main(['run', '--proxy', 'zero-cost', '--features'])\n"
+        "finally: print('torch' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert found.returncode == 1
+    assert "features is on and sampler is 'evolution'; expected surrogate" in found.stderr
+    assert found.stdout == "False\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_nobody_said_is_not_noted(make_study: Make, scored: list[str]) -> None:
+    given: dict[str, Any] = {"proxy": "zero-cost", "sampler": None, "confirm": 0}
+    study = make_study(**given)
+    study.run(budget=1)
+    with Study.load("s", storage=study.settings.storage, device="cpu", out=study.directory) as loaded:
+        loaded.run(budget=2)
+        assert loaded._optuna.user_attrs[NOTE] == {"confirm": 0}
+    assert make_study(**{**given, "confirm": None}).recalled == {"confirm": 0}
+
+
+def test_the_note_is_written_where_something_else_is_told(
+    make_study: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_study(formats=("module",)).run(budget=0)
+    study = make_study()
+    written: list[str] = []
+    monkeypatch.setattr(study._optuna, "set_user_attr", lambda name, _: written.append(name))
+    study.run(budget=0)
+    assert written == []
+    study.settings = study.settings.merge(formats=("pt2",))
+    study.run(budget=0)
+    assert written == [NOTE]
+
+
 def test_as_many_are_confirmed_as_was_told(make_study: Make, scored: list[str]) -> None:
     def made(**given: Any) -> Study:
         return make_study(proxy="zero-cost", sampler=None, racing=None, **given)
@@ -154,6 +208,28 @@ def test_a_study_that_is_older_than_the_note_goes_on_as_before(make_study: Make,
     assert loaded(study)["sampler"] == "evolution"
     assert make_study(sampler=None).settings.racing is True
     assert make_study(sampler=None).raced
+
+
+@pytest.mark.parametrize(
+    ("sampler", "raced", "said"),
+    [
+        ("surrogate", True, {}),  # both are what a study has of which nothing is said
+        ("surrogate", False, {"racing": False}),
+        ("evolution", False, {"sampler": "evolution"}),
+        ("random", True, {"sampler": "random"}),
+    ],
+)
+def test_of_an_older_study_what_was_usual_is_not_recalled(
+    make_study: Make, tmp_path: Path, sampler: str, raced: bool, said: dict[str, Any]
+) -> None:
+    study = make_study(sampler=sampler)
+    study.run(budget=0)
+    study._optuna.set_user_attr("nasearch:racing", raced)
+    with closing(sqlite3.connect(tmp_path / "n.db")) as database, database:
+        database.execute("DELETE FROM study_user_attributes WHERE key = ?", (NOTE,))
+    again = make_study(sampler=None)
+    assert again.recalled == said
+    assert (again.settings.proposer, again.settings.races, again.raced) == (sampler, raced, raced)
 
 
 def test_settings_say_what_holds_where_nothing_is_said() -> None:

@@ -56,6 +56,13 @@ class StudyProxy(ABC):
     def check(self, space: SearchSpace, dataset: Dataset | None) -> None:  # noqa: B027  # most judge any
         """Refuse a space or images that it cannot judge."""
 
+    def check_settings(self) -> None:  # noqa: B027  # most take any
+        """Refuse settings that it can do nothing with, once it is known what a study was told before.
+
+        Raises:
+            SettingsError: saying what to do.
+        """
+
     def check_references(self, networks: Sequence[str]) -> None:  # noqa: B027  # most judge any
         """Refuse known networks that it cannot judge beside its candidates.
 
@@ -180,16 +187,16 @@ class Untrained(StudyProxy):
         return SettingsError(f"references are {', '.join(networks)}; {self.scale}: {remedy}")
 
     def check(self, space: SearchSpace, dataset: Dataset | None) -> None:
-        """Refuse limits on an accuracy that is none, and several workers where nothing is trained.
-
-        Candidates that are confirmed may have workers.
-        """
+        """Refuse limits on an accuracy that is none."""
         for limit in parse_limits((*space.limits, *self.settings.limits)):
             if limit.metric == "accuracy":
                 raise SettingsError(
                     f"limit {limit.text!r} and proxy {self.settings.proxy}, which trains no candidate; "
                     f"expected limits on costs: what is trained can be chosen with --pick {limit.text!r}"
                 )
+
+    def check_settings(self) -> None:
+        """Refuse several workers where nothing is trained; those that are confirmed may have them."""
         workers = self.settings.workers or 1
         if workers > 1 and not self.settings.confirms:
             raise SettingsError(
