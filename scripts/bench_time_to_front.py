@@ -40,6 +40,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the checkout tha
 import nasearch as nas
 from nasearch.data import Dataset, load
 from nasearch.store import Store
+from nasearch.study.folders import OWNER
 from nasearch.study.proxies.trained import proxy_recipe
 from nasearch.study.settings import StudySettings
 from nasearch.training import RECIPES, Recipe
@@ -139,8 +140,9 @@ def search_on(plan: Plan, seed: int, budget: int) -> None:
     rows = read_lines(file)
     if rows and "ended" not in rows[-1]:
         # the process was cut off at an unknown time
-        for part in (file, *plan.work.glob(f"nasearch-{seed}.db*")):
-            part.unlink()
+        owner = plan.work / f"nasearch-{seed}" / OWNER  # of a study that is gone with its database
+        for part in (file, owner, *plan.work.glob(f"nasearch-{seed}.db*")):
+            part.unlink(missing_ok=True)
         rows = []
     if any(row.get("budget", 0) >= budget for row in rows):
         return

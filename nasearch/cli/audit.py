@@ -77,12 +77,13 @@ def command(
         from nasearch.report.audit_plot import audit_png
         from nasearch.report.audit_text import AUDIT_PICTURE, audit_json, audit_line, audit_table, notes
         from nasearch.report.content import REPORT
-        from nasearch.study.folders import check_folder
+        from nasearch.study.folders import check_claim, claim_folder
 
-        check_folder(loaded.directory, loaded.name)
+        check_claim(loaded.directory, loaded)
         loaded.settings = loaded.settings.merge(**given)
         with interruptible(ctx, loaded), display(as_json) as progress:
             found = loaded.audit(n, epochs, recipe=recipe, seed=seed, scores=scores, progress=progress)
+        claim_folder(loaded.directory, loaded)
         picture = audit_png(found, loaded.directory / AUDIT_PICTURE)
         report = loaded.directory / REPORT
         written = [picture]

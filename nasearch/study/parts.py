@@ -18,7 +18,7 @@ from nasearch.space import SearchSpace
 from nasearch.store import Store
 from nasearch.store.leases import Lease
 from nasearch.store.records import StudyRecord
-from nasearch.study.folders import folder_of
+from nasearch.study.folders import folder_of, made
 from nasearch.study.history import History
 from nasearch.study.identity import Identity
 from nasearch.study.proxies.names import named
@@ -230,8 +230,7 @@ class Parts:
 
         A study of the same name in another store was made at another time.
         """
-        made = f"{self.name} {self._record.created_at.isoformat()}"
-        return f"{self.name}-{hashlib.sha256(made.encode()).hexdigest()[:8]}"
+        return f"{self.name}-{hashlib.sha256(made(self._record).encode()).hexdigest()[:8]}"
 
     def _owned(self, work: str) -> Lease:
         """The lease for work that is not to run beside a search or another such work."""

@@ -21,7 +21,7 @@ from nasearch.store.records import (
 from nasearch.study.board import Board
 from nasearch.study.choosing import choose, front_of, knee_of
 from nasearch.study.environment import deterministic
-from nasearch.study.folders import check_folder, folder_of
+from nasearch.study.folders import check_claim, check_folder, claim_folder, folder_of, made
 from nasearch.study.identity import Identity, claim, default_name, find, free_name, known
 from nasearch.study.parts import FINISHED, Parts
 from nasearch.study.progress import Progress, RunSummary
@@ -92,7 +92,7 @@ class Study(Parts):
         Args: as in `StudySettings`; `space` and `data` may be objects too. How far it goes is said to `run`.
 
         Raises:
-            StudyError: if the name belongs to another study, or the folder to another's report.
+            StudyError: if the name belongs to another study, or the folder to another.
             NasearchError: for a space, data set, objective, limit, reference, device or database that
                 cannot be used.
         """
@@ -170,8 +170,8 @@ class Study(Parts):
         store = Store.open(settings.storage)
         try:
             name = free_name(store, name) if settings.fresh else name
-            check_folder(folder_of(settings, name), name)
             record = known(store, name, identity)
+            check_folder(folder_of(settings, name), name, "" if record is None else made(record))
             told = {} if record is None else told_of(store, record)
             whole = proxy.settings = settings.after(told)
             whole.check_whole()
@@ -254,19 +254,23 @@ class Study(Parts):
             budget: the settings' if not given.
             time_s: seconds after which no further candidate is started; None for no limit.
             progress: whoever watches.
-            command: what was typed, for the report; without passwords.
+            command: what was typed, for the report; without passwords. Such a run ends in a report, so the
+                study's folder is its own from now on.
 
         When the search is over, the best are confirmed where the proxy trains nothing, references that the
         study was made with are measured, and the baseline gets as many candidates as the study has.
         An interrupt leaves the candidate in flight to the next run, which takes it up under its number.
 
         Raises:
+            StudyError: if the folder of a run that was typed belongs to another study.
             StoreError: if another process owns the study, or the database fails.
         """
         from nasearch.study.references import measure
         from nasearch.study.running import run
 
         progress = progress or Progress()
+        if command:
+            claim_folder(self.directory, self)
         summary = run(self, self.settings.budget if budget is None else budget, time_s, progress, command)
         if self.settings.confirms and not self.proxy.trains and self.identity.kinship is None:
             self.confirm(progress=progress)
@@ -532,12 +536,13 @@ class Study(Parts):
             [0, 1] and gives logits (N, classes).
 
         Raises:
-            StudyError: if there is nothing to finish.
+            StudyError: if there is nothing to finish, or the study's folder belongs to another study.
             SelectionError: as in `winner`.
             TrainingError: if there is no such recipe, epochs are below 1, or weights cannot be written.
         """
         from nasearch.study.winner import finish
 
+        check_claim(self.directory, self)
         with self._owned("finish"), deterministic(self.threads):
             return finish(
                 self,
@@ -577,15 +582,18 @@ class Study(Parts):
             progress: whoever watches, where it has to be trained first.
 
         Raises:
-            StudyError: if no directory is given, and another study's report lies in that of the study.
+            StudyError: if no directory is given, and that of the study belongs to another study.
             ExportError: if a file cannot be written, or a fresh process computes something else from it.
         """
         from nasearch.study.winner import export
 
         if directory is None:
-            check_folder(self.directory, self.name)
+            check_claim(self.directory, self)
         with self._owned("export"), deterministic(self.threads):
-            return export(self, directory, formats, trial, progress or Progress())
+            report = export(self, directory, formats, trial, progress or Progress())
+        if directory is None:
+            claim_folder(self.directory, self)
+        return report
 
     def report(
         self,
@@ -600,12 +608,14 @@ class Study(Parts):
             comparisons: what `compare_baselines` gave, where that was called already.
 
         Raises:
-            StudyError: if the report of another study lies there.
+            StudyError: if the folder belongs to another study.
             ExportError: if a file cannot be written.
         """
         from nasearch.study.reporting import write_report
 
-        return write_report(self, Path(directory) if directory else self.directory, comparisons)
+        folder = Path(directory) if directory else self.directory
+        claim_folder(folder, self)
+        return write_report(self, folder, comparisons)
 
     def network(self, number: int) -> Network:
         """The untrained network of a trial."""

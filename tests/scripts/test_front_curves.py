@@ -112,9 +112,13 @@ def test_a_search_that_was_cut_off_begins_anew(tmp_path: Path, monkeypatch: pyte
     file, database = tmp_path / "nasearch-0.spans.jsonl", tmp_path / "nasearch-0.db"
     append_line(file, {"began": 1.0})
     database.write_text("half a study")
+    owner = tmp_path / "nasearch-0" / ".study"
+    owner.parent.mkdir()
+    owner.write_text("bench 2026-01-01T00:00:00+00:00")
     monkeypatch.setattr("scripts.bench_time_to_front.run_logged", lambda *_: None)
     search_on(plan(tmp_path), 0, 3)
     assert not database.exists()
+    assert not owner.exists()  # or the new study would be refused the folder
     (span,) = spans_of(plan(tmp_path), 0)
     assert span.began > 1.0
 
