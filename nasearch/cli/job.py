@@ -22,7 +22,7 @@ from nasearch.report.formatting import percent, size
 from nasearch.report.tables import front_json, front_table
 from nasearch.store.database import masked
 from nasearch.study import Study
-from nasearch.study.folders import check_folder
+from nasearch.study.folders import check_claim
 from nasearch.study.reporting import pictures_of
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def check_ahead(study: Study) -> None:
         checked_formats(study.settings.formats)
     if study.settings.pick is not None:
         parse_limit(study.settings.pick)
-    check_folder(study.directory, study.name)
+    check_claim(study.directory, study)
     study.directory.mkdir(parents=True, exist_ok=True)
 
 

@@ -30,7 +30,7 @@ from nasearch.report.formatting import CONFIRMED, title
 from nasearch.study.choosing import distinct
 from nasearch.study.confirming import still_to_confirm
 from nasearch.study.environment import versions
-from nasearch.study.folders import check_folder
+from nasearch.study.folders import check_claim
 from nasearch.study.given import find_given
 from nasearch.study.proxies.names import accuracy_of, named
 
@@ -278,7 +278,7 @@ def write_report(
     from nasearch.report.markdown import report_md
     from nasearch.report.plots import front_png
 
-    check_folder(folder, study.name)
+    check_claim(folder, study)
     report = report_of(study, folder, comparisons)
     return [
         front_png(report.picture, folder / report.picture_path),
